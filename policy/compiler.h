@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// From typed objects to map rows, incrementally: peer classes, shared tables, interned rows and the
+// order of writes that makes a revision atomic per pod and direction (design, section 4).
+// Pure: no I/O, no clock, no log. The cost of a change is proportional to what it changes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "policy/model.h"
+#include "policy/rule_book.h"
+#include "policy/transaction.h"
+
+namespace weir {
+
+// A pod of this node (or, for `weir verdicts`, any pod) whose traffic is judged here.
+struct LocalPod {
+    std::uint32_t slot = 0; // in weir_pods
+    ObjectName pod;         // its Pod object may not be known yet: then everything is refused
+    std::vector<Address> addresses; // the interface's; they belong to the pod whatever status says
+};
+
+// One side's verdict and where it comes from, for explain and the verdicts engines.
+struct Judgement {
+    bool is_allowed = false;
+    std::uint32_t rule = WEIR_RULE_NONE; // RuleBook id
+    std::uint32_t table = WEIR_TABLE_NONE;
+    std::uint32_t class_id = WEIR_CLASS_NONE;
+};
+
+class Compiler {
+public:
+    explicit Compiler(const Limits& limits);
+    ~Compiler();
+    Compiler(Compiler&&) noexcept;
+    Compiler& operator=(Compiler&&) noexcept;
+
+    // Takes over the maps of an earlier agent. At most once, before the first compile().
+    void adopt(const KernelState& kernel);
+
+    // Desired state. Nothing reaches a transaction before compile().
+    void apply(const Change& change);
+    void set_local(const LocalPod& pod); // also for a pod whose addresses changed
+    void erase_local(std::uint32_t slot);
+
+    // The writes that lead from what was last committed to the desired state. On DoesNotFit the
+    // committed state stays, the desired one is kept and tried again by the next compile().
+    std::variant<Transaction, DoesNotFit> compile();
+
+    // The last transaction went through up to its flips and final classes.
+    void commit();
+    // The garbage of all committed transactions was erased after a grace period: ids may be reused.
+    void reclaim();
+
+    // Queries on the committed state.
+    Judgement judge(std::uint32_t slot, weir_direction direction, const Address& peer,
+                    std::uint8_t protocol, std::uint16_t port) const;
+    const RuleBook& rules() const;
+    Usage usage() const;
+};
+
+}  // namespace weir
