@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+# Compiler, warnings and sanitizers. Our targets link weir_options; generated code does not.
+
+find_program(CCACHE_PROGRAM ccache)
+foreach(language C CXX)
+    if(CCACHE_PROGRAM AND NOT CMAKE_${language}_COMPILER_LAUNCHER)
+        set(CMAKE_${language}_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+    endif()
+endforeach()
+
+# Assertions stay on in every build: an impossible state ends the process, never the policy.
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
+set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g1")
+
+add_library(weir_options INTERFACE)
+target_compile_options(weir_options INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror)
+# Includes are rooted at the repository: "policy/model.h".
+target_include_directories(weir_options INTERFACE ${PROJECT_SOURCE_DIR})
+
+if(WEIR_SANITIZE)
+    add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    add_link_options(-fsanitize=address,undefined)
+    # g++ 12 sees uninitialised uses in instrumented library code that are none.
+    target_compile_options(weir_options INTERFACE -Wno-maybe-uninitialized)
+endif()
