@@ -31,4 +31,4 @@ inline std::unexpected<Error> failure_errno(std::string what, int code = errno) 
     return std::unexpected(Error::from_errno(std::move(what), code));
 }
 
-}  // namespace weir
+} // namespace weir

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// The endpoints of this node: which pod is behind which interface, and which slot of weir_pods it
+// has. Kept in a file, so that a new agent knows them before anybody tells it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/endpoint/interface.h"
+#include "loader/dataplane.h"
+#include "loader/result.h"
+
+namespace weir {
+
+struct Endpoint {
+    std::string ns;
+    std::string name;
+    std::string netns;     // path
+    std::string interface; // name inside the pod
+    std::uint32_t slot = 0;
+    PodInterface link; // addresses: at most WEIR_POD_ADDRESSES
+
+    std::string pod() const { return ns + "/" + name; }
+    PodFacts facts() const;
+};
+
+// What adding an endpoint changes. The caller does it in this order: detach and free `replaced`,
+// write the facts of `endpoint`, let policy know it, bind, attach, save.
+struct EndpointChange {
+    Endpoint endpoint;
+    bool is_new = false;              // false: it was there already and was read again
+    std::optional<Endpoint> replaced; // the same pod's or the same interface's earlier endpoint
+    std::vector<std::string> notices; // for the log and the reply
+};
+
+class EndpointTable {
+public:
+    // file: <run-dir>/endpoints.json
+    explicit EndpointTable(std::filesystem::path file);
+
+    // Enters the pod's interface and gives it a slot. Nothing changes on an error.
+    Result<EndpointChange> add(const std::string& ns, const std::string& name,
+                               const std::string& netns, const std::string& interface);
+    // Reads the addresses again; whether they changed is told by the endpoint's facts.
+    Result<EndpointChange> refresh(std::uint32_t slot);
+    // Takes it out. Its slot stays taken until release_slot().
+    std::optional<Endpoint> remove(const std::string& ns, const std::string& name);
+    std::optional<Endpoint> remove_interface(std::uint32_t host_ifindex);
+    // After a grace period: the slot may be given out again.
+    void release_slot(std::uint32_t slot);
+    // A slot that the kernel uses for something this table does not know.
+    void reserve_slot(std::uint32_t slot);
+
+    const Endpoint* find(const std::string& ns, const std::string& name) const;
+    const Endpoint* find_slot(std::uint32_t slot) const;
+    const std::map<std::uint32_t, Endpoint>& all() const { return endpoints_; } // by slot
+
+    // Writes the file anew and renames it into place, mode 0600.
+    Result<> save() const;
+    // Reads the file and keeps what is still there: the host interface with its MAC and its peer.
+    // Returns one notice for each endpoint that was dropped. No file: nothing, no error.
+    Result<std::vector<std::string>> restore();
+
+private:
+    Result<EndpointChange> enter(Endpoint endpoint, std::vector<std::string> notices);
+    std::optional<std::uint32_t> take_slot();
+
+    std::filesystem::path file_;
+    std::map<std::uint32_t, Endpoint> endpoints_;
+    std::set<std::uint32_t> held_slots_; // freed or foreign: not to be given out
+};
+
+} // namespace weir

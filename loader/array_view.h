@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The elements of a BPF_F_MMAPABLE array map as memory that the programs read: no system call per
+// store. One writer; only aligned 8-byte stores are atomic for the programs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include "loader/result.h"
+
+namespace weir {
+
+class MappedArray {
+public:
+    MappedArray() = default;
+    MappedArray(MappedArray&& other) noexcept;
+    MappedArray& operator=(MappedArray&& other) noexcept;
+    ~MappedArray();
+
+    // Fails if the map is no mmapable array or its elements are of another size.
+    static Result<MappedArray> open(int fd, std::size_t value_size);
+
+    // Precondition: index < size().
+    void* element(std::uint32_t index) const;
+    std::uint32_t size() const { return size_; }
+
+private:
+    void* memory_ = nullptr;
+    std::size_t length_ = 0; // bytes mapped
+    std::size_t stride_ = 0; // bytes from one element to the next
+    std::uint32_t size_ = 0; // elements
+};
+
+template <typename T>
+class ArrayView {
+    static_assert(std::is_trivially_copyable_v<T> && alignof(T) <= 8);
+
+public:
+    static Result<ArrayView> open(int fd) {
+        auto mapped = MappedArray::open(fd, sizeof(T));
+        if (!mapped) return std::unexpected(std::move(mapped.error()));
+        ArrayView view;
+        view.mapped_ = std::move(*mapped);
+        return view;
+    }
+
+    // Precondition: index < size(). The reference lives as long as the view.
+    T& operator[](std::uint32_t index) const { return *static_cast<T*>(mapped_.element(index)); }
+    std::uint32_t size() const { return mapped_.size(); }
+
+private:
+    MappedArray mapped_;
+};
+
+// Publishes the word to the programs: everything written before is seen by who reads it.
+inline void store_word(std::uint64_t& word, std::uint64_t value) {
+    __atomic_store_n(&word, value, __ATOMIC_RELEASE);
+}
+
+} // namespace weir

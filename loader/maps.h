@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every map of the pod object (bpf/abi.h), typed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bpf/abi.h"
+#include "loader/array_view.h"
+#include "loader/map.h"
+
+namespace weir {
+
+// How many entries the maps are made for; a pinned map that is reused keeps its own size.
+struct MapSizes {
+    std::uint32_t peers = 262'144;
+    std::uint32_t prefixes = 65'536;
+    std::uint32_t tables = 16'384;
+    std::uint32_t rules = 524'288;
+    std::uint32_t intervals = 524'288; // of weir_rows
+    std::uint32_t flows = 262'144;
+    std::uint32_t new_flows = 65'536;
+    std::uint32_t fragments = 8'192;
+    std::uint32_t event_bytes = 4 << 20; // of the ring buffer: a power of two, at least a page
+};
+
+struct Maps {
+    Map<std::uint32_t, std::uint32_t> endpoints;
+    ArrayView<weir_pod> pods;
+    Map<weir_address, weir_peer> peers;
+    Map<weir_prefix, std::uint32_t> prefixes;
+    ArrayView<weir_row> tables;
+    Map<weir_rule_key, weir_row> rules;
+    ArrayView<weir_interval> rows;
+    Map<weir_flow_key, weir_flow> flows;
+    Map<weir_flow_key, weir_flow> new_flows;
+    Map<weir_fragment_key, weir_fragment> fragments;
+    ArrayView<weir_meta> meta; // one element
+};
+
+// One map's size, for metrics and status.
+struct MapInfo {
+    std::string name;
+    std::uint32_t id = 0;
+    std::uint32_t max_entries = 0;
+    std::uint64_t memory = 0; // bytes the kernel charges for it; 0 if it does not say
+};
+
+} // namespace weir
