@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # weir_bpf_object(NAME): NAME.bpf.c -> CO-RE object -> skeleton header "bpf/NAME.skel.h" in the build
-# tree. Whoever includes the header links weir::bpf::NAME.
+# tree (struct NAME_bpf). Whoever includes the header links weir::bpf::NAME.
 
 find_program(WEIR_BPF_CLANG NAMES clang-19 REQUIRED)
 find_program(WEIR_BPFTOOL NAMES bpftool PATHS /usr/sbin /sbin REQUIRED)
@@ -25,7 +25,7 @@ function(weir_bpf_object name)
     add_custom_command(
         OUTPUT ${skeleton} ${object}
         COMMAND ${WEIR_BPFTOOL} gen object ${object} ${compiled}
-        COMMAND ${WEIR_BPFTOOL} gen skeleton ${object} name weir_${name} > ${skeleton}
+        COMMAND ${WEIR_BPFTOOL} gen skeleton ${object} name ${name}_bpf > ${skeleton}
         DEPENDS ${compiled}
         COMMENT "BPF skeleton ${name}"
         VERBATIM)
