@@ -20,8 +20,8 @@
 
 /* Sizes that both halves must agree on; every other limit is set when the object is loaded. */
 enum {
-    WEIR_MAX_PODS = 4096,         /* slots of weir_pods */
-    WEIR_POD_ADDRESSES = 6,       /* addresses of one endpoint: dual stack, link-local, spare */
+    WEIR_MAX_PODS = 4096,          /* slots of weir_pods */
+    WEIR_POD_ADDRESSES = 6,        /* addresses of one endpoint: dual stack, link-local, spare */
     WEIR_ROW_MAX_INTERVALS = 65536 /* one row's intervals: bounds the search in the kernel */
 };
 
@@ -155,12 +155,12 @@ enum weir_flow_state {
     WEIR_FLOW_INGRESS_LOCAL = 1 << 3,  /* the responder is an endpoint here */
     WEIR_FLOW_FIN = 1 << 4,            /* FIN of the initiator; << 1 of the responder */
     WEIR_FLOW_FIN_REPLY = 1 << 5,
-    WEIR_FLOW_CLOSED = 1 << 6, /* RST, or FIN both ways; the entry serves stragglers only */
-    WEIR_FLOW_REPLIED = 1 << 7 /* the responder has answered */
+    WEIR_FLOW_CLOSED = 1 << 6,  /* RST, or FIN both ways; the entry serves stragglers only */
+    WEIR_FLOW_ANSWERED = 1 << 7 /* packets were seen both ways: lives in weir_flows */
 };
 
-/* weir_flows: LRU_HASH of answered flows. weir_new_flows: a smaller one of unanswered flows, so that
- * a flood of new flows evicts no answered one. Written by the programs; the agent only reads.
+/* weir_flows: LRU_HASH of answered flows. weir_new_flows: a smaller one of unanswered flows, so
+ * that a flood of new flows evicts no answered one. Written by the programs; the agent only reads.
  * packets and bytes: [0] from the initiator, [1] from the responder; as on the wire.
  * sides[direction]: WEIR_RULES_WORD(generation, rule) under which that side last allowed the flow;
  * written by that side's hooks only, by one 8-byte store; 0 = not judged yet. */
@@ -171,7 +171,7 @@ struct weir_flow {
     __u64 first_seen; /* CLOCK_MONOTONIC, ns */
     __u64 last_seen;
     __u32 state;    /* enum weir_flow_state */
-    __u32 reported; /* seconds (CLOCK_MONOTONIC) of the last event */
+    __u32 reported; /* time of the last event, in units of 2^30 ns */
 };
 WEIR_ASSERT_SIZE(struct weir_flow, 72);
 
@@ -189,7 +189,8 @@ struct weir_fragment {
     __be16 source_port;
     __be16 destination_port;
     __u8 icmp_type;
-    __u8 pad[3];
+    __u8 opening; /* enum packet_opening of bpf/parse.h */
+    __u8 pad[2];
 };
 WEIR_ASSERT_SIZE(struct weir_fragment, 8);
 
@@ -197,25 +198,25 @@ WEIR_ASSERT_SIZE(struct weir_fragment, 8);
 
 /* Every reason for which a packet is dropped: the enum, the metric label, the word in flows and
  * logs. Append only. Each has a test that produces it (tests/bpf). */
-#define WEIR_DROP_REASONS(WEIR_DROP)                                                               \
-    WEIR_DROP(POLICY_DENY, "policy_deny", "a policy denies it")                                    \
-    WEIR_DROP(POD_UNKNOWN, "pod_unknown", "the endpoint's Pod object is not known yet")            \
-    WEIR_DROP(NO_ENDPOINT, "no_endpoint", "no endpoint is registered for the interface")           \
-    WEIR_DROP(DANGLING_ID, "dangling_id", "a table or row the pod names does not exist")           \
-    WEIR_DROP(SPOOFED_SOURCE, "spoofed_source", "the source address is not the pod's")             \
-    WEIR_DROP(SPOOFED_NEIGHBOUR, "spoofed_neighbour",                                              \
-              "ARP or neighbour discovery claims an address that is not the pod's")                \
-    WEIR_DROP(NOT_ADDRESSED, "not_addressed", "flooded frame that is not for this pod")            \
-    WEIR_DROP(NON_IP, "non_ip", "neither IPv4, IPv6 nor ARP")                                      \
-    WEIR_DROP(TRUNCATED_FRAME, "truncated_frame", "Ethernet or VLAN header cut short")             \
-    WEIR_DROP(VLAN_DEPTH, "vlan_depth", "more than two VLAN tags")                                 \
-    WEIR_DROP(INVALID_ARP, "invalid_arp", "malformed ARP")                                         \
-    WEIR_DROP(TRUNCATED_IP, "truncated_ip", "IP header cut short")                                 \
-    WEIR_DROP(INVALID_IP, "invalid_ip", "IP header with a wrong version or length")                \
-    WEIR_DROP(INVALID_ADDRESS, "invalid_address", "IPv6 packet with an IPv4-mapped address")       \
-    WEIR_DROP(IPV6_EXTENSIONS, "ipv6_extensions", "too many or malformed extension headers")       \
-    WEIR_DROP(TRUNCATED_TRANSPORT, "truncated_transport", "transport header cut short")            \
-    WEIR_DROP(INVALID_TRANSPORT, "invalid_transport", "transport header with a wrong length")      \
+#define WEIR_DROP_REASONS(WEIR_DROP)                                                          \
+    WEIR_DROP(POLICY_DENY, "policy_deny", "a policy denies it")                               \
+    WEIR_DROP(POD_UNKNOWN, "pod_unknown", "the endpoint's Pod object is not known yet")       \
+    WEIR_DROP(NO_ENDPOINT, "no_endpoint", "no endpoint is registered for the interface")      \
+    WEIR_DROP(DANGLING_ID, "dangling_id", "a table or row the pod names does not exist")      \
+    WEIR_DROP(SPOOFED_SOURCE, "spoofed_source", "the source address is not the pod's")        \
+    WEIR_DROP(SPOOFED_NEIGHBOUR, "spoofed_neighbour",                                         \
+              "ARP or neighbour discovery claims an address that is not the pod's")           \
+    WEIR_DROP(NOT_ADDRESSED, "not_addressed", "flooded frame that is not for this pod")       \
+    WEIR_DROP(NON_IP, "non_ip", "neither IPv4, IPv6 nor ARP")                                 \
+    WEIR_DROP(TRUNCATED_FRAME, "truncated_frame", "Ethernet or VLAN header cut short")        \
+    WEIR_DROP(VLAN_DEPTH, "vlan_depth", "more than two VLAN tags")                            \
+    WEIR_DROP(INVALID_ARP, "invalid_arp", "malformed ARP")                                    \
+    WEIR_DROP(TRUNCATED_IP, "truncated_ip", "IP header cut short")                            \
+    WEIR_DROP(INVALID_IP, "invalid_ip", "IP header with a wrong version or length")           \
+    WEIR_DROP(INVALID_ADDRESS, "invalid_address", "IPv6 packet with an IPv4-mapped address")  \
+    WEIR_DROP(IPV6_EXTENSIONS, "ipv6_extensions", "too many or malformed extension headers")  \
+    WEIR_DROP(TRUNCATED_TRANSPORT, "truncated_transport", "transport header cut short")       \
+    WEIR_DROP(INVALID_TRANSPORT, "invalid_transport", "transport header with a wrong length") \
     WEIR_DROP(FRAGMENT_ORPHAN, "fragment_orphan", "fragment whose first fragment was not let by")
 
 enum weir_drop_reason {
@@ -236,7 +237,8 @@ struct weir_counter {
 WEIR_ASSERT_SIZE(struct weir_counter, 16);
 
 enum {
-    WEIR_COUNTER_EVENTS_LOST = (int)WEIR_DIRECTIONS * (int)WEIR_DROP_REASON_COUNT, /* ring buffer full */
+    WEIR_COUNTER_EVENTS_LOST =
+        (int)WEIR_DIRECTIONS * (int)WEIR_DROP_REASON_COUNT, /* ring buffer full */
     WEIR_COUNTERS
 };
 

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The pod behind the interface that a packet passes, and what is its own: addresses and MAC. */
+#ifndef WEIR_BPF_ENDPOINT_H
+#define WEIR_BPF_ENDPOINT_H
+
+#include "parse.h"
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, WEIR_MAX_PODS);
+    __type(key, __u32);
+    __type(value, __u32);
+} weir_endpoints SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, WEIR_MAX_PODS);
+    __type(key, __u32);
+    __type(value, struct weir_pod);
+} weir_pods SEC(".maps");
+
+static __always_inline const struct weir_pod* endpoint_lookup(__u32 ifindex, __u32* slot) {
+    __u32* found = bpf_map_lookup_elem(&weir_endpoints, &ifindex);
+
+    if (!found) return 0;
+    *slot = *found;
+    return bpf_map_lookup_elem(&weir_pods, slot);
+}
+
+static __always_inline int endpoint_owns(const struct weir_pod* pod,
+                                         const struct weir_address* address) {
+    int i;
+
+#pragma unroll
+    for (i = 0; i < WEIR_POD_ADDRESSES; i++) {
+        if (address_equals(&pod->addresses[i], address))
+            return !(address->halves[0] == 0 && address->halves[1] == 0);
+    }
+    return 0;
+}
+
+static __always_inline int endpoint_owns_v4(const struct weir_pod* pod, __be32 v4) {
+    struct weir_address address;
+
+    address_map_v4(&address, v4);
+    return endpoint_owns(pod, &address);
+}
+
+/* Whether a frame was meant for the pod: a bridge floods frames of unknown destinations to all of
+ * its ports. Multicast and broadcast are for everybody. */
+static __always_inline int endpoint_is_addressed(struct __sk_buff* skb, const struct weir_pod* pod,
+                                                 const struct packet* packet) {
+    void* data = (void*)(long)skb->data;
+    void* end = (void*)(long)skb->data_end;
+    __u8* mac = data;
+
+    if (data + ETH_HLEN > end) return 1;
+    if (mac[0] & 1) return 1;
+    if (*(__u32*)mac == *(__u32*)pod->mac && *(__u16*)(mac + 4) == *(__u16*)(pod->mac + 4))
+        return 1;
+    return endpoint_owns(pod, &packet->destination);
+}
+
+#endif

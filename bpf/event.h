@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What leaves the kernel: counters of every packet, events of some. */
+#ifndef WEIR_BPF_EVENT_H
+#define WEIR_BPF_EVENT_H
+
+#include "parse.h"
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, WEIR_COUNTERS);
+    __type(key, __u32);
+    __type(value, struct weir_counter);
+} weir_counters SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 4 * 1024 * 1024);
+} weir_events SEC(".maps");
+
+/* Bytes that may wait before the agent is woken; it also looks by itself several times a second. */
+const volatile __u32 event_wakeup_bytes = 1024 * 1024;
+
+static __always_inline void counter_add(__u32 index, __u32 packets, __u32 bytes) {
+    struct weir_counter* counter = bpf_map_lookup_elem(&weir_counters, &index);
+
+    if (!counter) return;
+    counter->packets += packets;
+    counter->bytes += bytes;
+}
+
+static __always_inline struct weir_event* event_reserve(void) {
+    struct weir_event* event = bpf_ringbuf_reserve(&weir_events, sizeof(*event), 0);
+
+    if (!event) counter_add(WEIR_COUNTER_EVENTS_LOST, 1, 0);
+    return event;
+}
+
+static __always_inline void event_submit(struct weir_event* event) {
+    int is_urgent = bpf_ringbuf_query(&weir_events, BPF_RB_AVAIL_DATA) > event_wakeup_bytes;
+
+    bpf_ringbuf_submit(event, is_urgent ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+
+#endif

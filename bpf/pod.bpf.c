@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * The two programs at the host side of a pod's veth. What a pod sends passes weir_pod_egress (tc
+ * ingress), what it receives weir_pod_ingress (tc egress). One pair of programs serves all pods.
+ * A packet of a known flow whose cached verdict is current costs one lookup that depends on
+ * traffic.
+ */
+#include "endpoint.h"
+#include "flow.h"
+#include "fragment.h"
+#include "neighbour.h"
+#include "policy.h"
+
+/* Same values as TCX_NEXT and TCX_DROP: let the next program of the hook decide, never skip it. */
+#define VERDICT_PASS -1
+#define VERDICT_DROP 2
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct weir_meta);
+} weir_meta SEC(".maps");
+
+/* Where this packet passes: everything the decision needs but the packet itself. */
+struct hook {
+    const struct weir_pod* pod;
+    __u32 direction;
+    __u32 is_own_node; /* the pod's own node sent it */
+};
+
+/* The side of the flow that the pod at the hook is on. */
+static __always_inline __u8 hook_side(__u32 direction, int from_initiator) {
+    return (direction == WEIR_EGRESS) == from_initiator ? WEIR_EGRESS : WEIR_INGRESS;
+}
+
+/* Asks the pod's table. word: the pod's rules of the passage's side. Returns 0 with passage->rule,
+ * or -reason. */
+__noinline int pod_decide(struct passage* passage, __u64 word) {
+    const struct weir_address* peer;
+    int initiator_is_high;
+    __u32 port_key = WEIR_PORT_KEY_OTHER, verdict = 0;
+    __be16 port;
+    int error;
+
+    if (!passage) return -WEIR_DROP_DANGLING_ID;
+    initiator_is_high = passage->is_low != passage->from_initiator;
+    /* The peer is the far end: the responder for the initiator's side and the other way round. */
+    peer = (passage->side == WEIR_EGRESS) == initiator_is_high ? &passage->key.low
+                                                               : &passage->key.high;
+    port = initiator_is_high ? passage->key.low_port : passage->key.high_port;
+    if (flow_has_ports(passage->key.protocol))
+        port_key = WEIR_PORT_KEY(passage->key.protocol, bpf_ntohs(port));
+
+    passage->rule = WEIR_RULE_NONE;
+    error = policy_decide(WEIR_RULES_TABLE(word), peer, port_key, &verdict);
+    if (error) return error;
+    passage->rule = WEIR_VERDICT_RULE(verdict);
+    if (!(verdict & WEIR_VERDICT_DENY)) return 0;
+    return passage->rule == WEIR_RULE_POD_UNKNOWN ? -WEIR_DROP_POD_UNKNOWN : -WEIR_DROP_POLICY_DENY;
+}
+
+/* The rules of one side: loaded once and before whatever the verdict depends on, so that a verdict
+ * is never cached under a newer generation than it was made with. */
+static __always_inline __u64 pod_rules(const struct weir_pod* pod, __u8 side) {
+    return *(const volatile __u64*)&pod->rules[side & 1];
+}
+
+/* A flow whose side has no current verdict: it is new to this pod, or the pod's rules or the peer's
+ * class changed. Returns 0 or -reason; a denial is not cached and leaves the entry as it is. */
+static __always_inline int flow_decide_again(const struct hook* hook, struct passage* passage,
+                                             struct weir_flow* flow, __u64 word) {
+    int is_nodes = flow->state & WEIR_FLOW_OWN_NODE;
+    int error;
+
+    if (hook->is_own_node) {
+        passage->rule = WEIR_RULE_OWN_NODE;
+        if (passage->side == WEIR_EGRESS) /* the node answers the pod: the pod's side to judge */
+            return 0;
+        if (!is_nodes) __sync_fetch_and_or(&flow->state, WEIR_FLOW_OWN_NODE);
+    } else if (is_nodes && passage->side == WEIR_INGRESS && hook->direction == WEIR_EGRESS) {
+        passage->rule = WEIR_RULE_OWN_NODE;
+    } else {
+        error = pod_decide(passage, word);
+        /* Forwarded, with the addresses of the node's own flow: judged, and never cached as its. */
+        if (error || (is_nodes && passage->side == WEIR_INGRESS)) return error;
+    }
+    flow->sides[passage->side & 1] = WEIR_RULES_WORD(WEIR_RULES_GENERATION(word), passage->rule);
+    event_flow(passage, flow, WEIR_EVENT_ALLOWED);
+    return 0;
+}
+
+static __always_inline int flow_continue(const struct hook* hook, struct passage* passage,
+                                         struct weir_flow* flow) {
+    __u64 word;
+    int error;
+
+    passage->side = hook_side(hook->direction, passage->from_initiator);
+    word = pod_rules(hook->pod, passage->side);
+    if (!WEIR_RULES_TABLE(word)) return -WEIR_DROP_NO_ENDPOINT;
+    if (WEIR_RULES_GENERATION(flow->sides[passage->side & 1]) != WEIR_RULES_GENERATION(word) ||
+        ((flow->state & WEIR_FLOW_OWN_NODE) && hook->direction == WEIR_INGRESS &&
+         !hook->is_own_node)) {
+        error = flow_decide_again(hook, passage, flow, word);
+        if (error) return error;
+    }
+    flow_account(flow, passage, hook->direction);
+    return 0;
+}
+
+/* A segment from the middle of a connection nobody remembers, between ports that do not tell who
+ * opened it: it passes only if policy allows the connection either way. No entry is made. */
+static __always_inline int flow_decide_both(const struct hook* hook, struct passage* passage) {
+    int error;
+
+    passage->from_initiator = 0;
+    passage->side = hook_side(hook->direction, 0);
+    error = pod_decide(passage, pod_rules(hook->pod, passage->side));
+    if (error) return error;
+    passage->from_initiator = 1;
+    passage->side = hook_side(hook->direction, 1);
+    return pod_decide(passage, pod_rules(hook->pod, passage->side));
+}
+
+static __always_inline int flow_open(const struct hook* hook, struct passage* passage,
+                                     const struct packet* packet, int is_replacing) {
+    int opening = packet->opening;
+    __u64 word, cached = 0;
+    __u32 state = 0;
+    int error;
+
+    if (opening == OPENING_UNKNOWN) opening = flow_opening_from_ports(packet);
+    passage->from_initiator = opening != OPENING_RECEIVER;
+    passage->side = hook_side(hook->direction, passage->from_initiator);
+    word = pod_rules(hook->pod, passage->side);
+    if (!WEIR_RULES_TABLE(word)) return -WEIR_DROP_NO_ENDPOINT;
+
+    if (hook->is_own_node) {
+        passage->rule = WEIR_RULE_OWN_NODE;
+        if (passage->side == WEIR_INGRESS) {
+            cached = WEIR_RULES_WORD(WEIR_RULES_GENERATION(word), passage->rule);
+            state = WEIR_FLOW_OWN_NODE;
+        }
+    } else if (opening == OPENING_UNKNOWN) {
+        return flow_decide_both(hook, passage);
+    } else {
+        error = pod_decide(passage, word);
+        if (error) return error;
+        cached = WEIR_RULES_WORD(WEIR_RULES_GENERATION(word), passage->rule);
+    }
+    if (packet->tcp_flags & TCP_RST) /* ends what nobody remembers */
+        return 0;
+    if (hook->direction == WEIR_EGRESS)
+        state |= passage->from_initiator ? WEIR_FLOW_EGRESS_LOCAL : WEIR_FLOW_INGRESS_LOCAL;
+    if (is_replacing) bpf_map_delete_elem(&weir_flows, &passage->key);
+    flow_create(passage, cached, state);
+    return 0;
+}
+
+/* Whether an ICMP error belongs to a flow that the pod at the hook is allowed to have: then it
+ * passes, whatever policy says of ICMP, so that path MTU discovery and the like work. */
+__noinline int flow_allows_error(struct __sk_buff* skb, const struct packet* packet,
+                                 const struct weir_pod* pod, __u32 direction) {
+    struct packet quoted = {};
+    struct passage passage = {};
+    struct weir_flow* flow;
+    __u64 word;
+
+    if (!packet || !pod) return 0;
+    if (packet_parse_quoted(skb, &quoted, packet->l4_offset + sizeof(struct icmp_header),
+                            packet->is_v6))
+        return 0;
+    /* It goes back to whoever sent what it quotes; from the pod it must quote what the pod got. */
+    if (!address_equals(&quoted.source, &packet->destination) ||
+        (direction == WEIR_EGRESS && !address_equals(&quoted.destination, &packet->source)))
+        return 0;
+    if (quoted.is_later_fragment && fragment_resolve(&quoted)) return 0;
+    passage.is_low = flow_key(&quoted, &passage.key);
+    flow = bpf_map_lookup_elem(&weir_flows, &passage.key);
+    if (!flow) flow = bpf_map_lookup_elem(&weir_new_flows, &passage.key);
+    if (!flow) return 0;
+    passage.from_initiator = flow_is_from_initiator(flow, passage.is_low);
+    /* The quoted packet travelled the other way: what the pod receives quotes what it sent. */
+    passage.side =
+        hook_side(direction == WEIR_INGRESS ? WEIR_EGRESS : WEIR_INGRESS, passage.from_initiator);
+    word = pod_rules(pod, passage.side);
+    if (!WEIR_RULES_TABLE(word)) return 0;
+    if (WEIR_RULES_GENERATION(flow->sides[passage.side & 1]) == WEIR_RULES_GENERATION(word))
+        return 1;
+    if ((flow->state & WEIR_FLOW_OWN_NODE) && passage.side == WEIR_INGRESS) return 1;
+    return pod_decide(&passage, word) == 0;
+}
+
+/* An IP packet that policy must judge. Returns 0 or -reason. */
+static __always_inline int flow_judge(const struct hook* hook, struct passage* passage,
+                                      const struct packet* packet) {
+    struct weir_flow* flow;
+    int is_answered = 1;
+
+    passage->is_low = flow_key(packet, &passage->key);
+    flow = bpf_map_lookup_elem(&weir_flows, &passage->key);
+    if (!flow) {
+        is_answered = 0;
+        flow = bpf_map_lookup_elem(&weir_new_flows, &passage->key);
+    }
+    if (flow) {
+        passage->from_initiator = flow_is_from_initiator(flow, passage->is_low);
+        if (flow_is_current(flow, packet, passage->from_initiator, passage->now))
+            return flow_continue(hook, passage, flow);
+    }
+    return flow_open(hook, passage, packet, flow && is_answered);
+}
+
+/* Everything that passes or drops before policy. Returns 1 when the packet passes, 0 when policy
+ * must judge it, -reason when it is dropped. */
+static __always_inline int pod_admit(struct __sk_buff* skb, const struct hook* hook,
+                                     struct packet* packet) {
+    const struct weir_pod* pod = hook->pod;
+    int is_egress = hook->direction == WEIR_EGRESS;
+    int error;
+
+    if (packet->kind == PACKET_ARP) {
+        error = neighbour_check_arp(skb, packet, is_egress ? pod : 0);
+        return error ? error : 1;
+    }
+    if (is_egress) {
+        error = neighbour_check_source(packet, pod);
+        if (error) return error;
+    } else if (!endpoint_is_addressed(skb, pod, packet)) {
+        return -WEIR_DROP_NOT_ADDRESSED;
+    }
+    if (neighbour_is_discovery(packet)) {
+        error = is_egress ? neighbour_check_claim(skb, packet, pod) : 0;
+        return error ? error : 1;
+    }
+    /* A pod that talks to itself, through a service or a hairpin: only its own packets that came
+     * back are believed. */
+    if (address_equals(&packet->source, &packet->destination) &&
+        (is_egress ||
+         (skb->ingress_ifindex == skb->ifindex && endpoint_owns(pod, &packet->source))))
+        return 1;
+    if (packet->is_later_fragment) {
+        error = fragment_resolve(packet);
+        if (error) return error;
+    }
+    if (packet->is_icmp_error && flow_allows_error(skb, packet, pod, hook->direction)) return 1;
+    return 0;
+}
+
+/* Counts and reports the outcome, and turns it into the hook's return value. The single exit. */
+static __always_inline int flow_finish(const struct passage* passage, __u32 direction, int result) {
+    __u32 reason = result < 0 ? -result : WEIR_DROP_NONE;
+
+    counter_add(direction * WEIR_DROP_REASON_COUNT + reason, passage->packets, passage->bytes);
+    if (!reason) return VERDICT_PASS;
+    if (reason != WEIR_DROP_NOT_ADDRESSED) event_denied(passage, reason);
+    return VERDICT_DROP;
+}
+
+static __always_inline int pod_handle(struct __sk_buff* skb, __u32 direction) {
+    struct hook hook = {.direction = direction};
+    struct packet packet = {};
+    struct passage passage = {};
+    int result;
+
+    passage.now = bpf_ktime_get_coarse_ns();
+    passage.side = direction;
+    passage.from_initiator = 1;
+    result = packet_parse(skb, &packet);
+    passage.packets = packet.packets;
+    passage.bytes = packet.bytes;
+    passage.tcp_flags = packet.tcp_flags;
+    passage.icmp_type = packet.icmp_type;
+    passage.icmp_code = packet.icmp_code;
+    hook.pod = endpoint_lookup(skb->ifindex, &passage.slot);
+    if (!hook.pod) return flow_finish(&passage, direction, -WEIR_DROP_NO_ENDPOINT);
+    hook.is_own_node = direction == WEIR_INGRESS && !skb->ingress_ifindex;
+    if (!result) result = pod_admit(skb, &hook, &packet);
+    if (!result) {
+        result = flow_judge(&hook, &passage, &packet);
+        if (!result && packet.is_fragment && !packet.is_later_fragment) fragment_remember(&packet);
+    } else if (result < 0) {
+        passage.is_low = flow_key(&packet, &passage.key);
+    }
+    return flow_finish(&passage, direction, result);
+}
+
+SEC("tcx/ingress")
+int weir_pod_egress(struct __sk_buff* skb) {
+    return pod_handle(skb, WEIR_EGRESS);
+}
+
+SEC("tcx/egress")
+int weir_pod_ingress(struct __sk_buff* skb) {
+    return pod_handle(skb, WEIR_INGRESS);
+}
+
+/* Kernel helpers that this file uses are for GPL-compatible programs. */
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
