@@ -39,6 +39,9 @@ struct Cidr {
     static Cidr of(const Address& address); // the block of this address alone
 
     bool is_v4() const;
+    // The block of prefix_length `length` (in 128 bits) around the address.
+    static Cidr around(const Address& address, std::uint8_t length);
+
     // Whether the address is in the block. An IPv6 block, ::/0 included, holds no IPv4 address.
     bool contains(const Address& address) const;
     bool contains(const Cidr& other) const;

@@ -51,9 +51,14 @@ public:
     // committed state stays, the desired one is kept and tried again by the next compile().
     std::variant<Transaction, DoesNotFit> compile();
 
-    // The last transaction went through up to its flips and final classes.
-    void commit();
-    // The garbage of all committed transactions was erased after a grace period: ids may be reused.
+    // The last transaction went through, all stages. Returns its number, which counts commits.
+    std::uint64_t commit();
+
+    // What the transactions up to that commit left behind, without what is in use again. The caller
+    // waits for a grace period after the commit, takes, erases, and calls reclaim() before the next
+    // compile(); commits may lie between the wait and the take.
+    Garbage take_garbage(std::uint64_t up_to_commit);
+    // What was taken is erased: its ids and room may be used again.
     void reclaim();
 
     // Queries on the committed state.
@@ -61,6 +66,12 @@ public:
                     std::uint8_t protocol, std::uint16_t port) const;
     const RuleBook& rules() const;
     Usage usage() const;
+    // Policies that isolate the slot's pod in the direction, by namespace and name; as desired.
+    std::vector<ObjectName> policies_of(std::uint32_t slot, weir_direction direction) const;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
 };
 
 }  // namespace weir

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "policy/model.h"
@@ -28,6 +30,19 @@ public:
     // What the id stands for. Null for an id that is not (or no longer) known, such as one of an
     // earlier agent.
     const RuleInfo* find(std::uint32_t id) const;
+
+    // For the compiler. Ids count up and are not used twice within 31 bits.
+    void start_after(std::uint32_t last_id);
+    std::uint32_t add(RuleInfo info);
+    void update(std::uint32_t id, RuleInfo info);
+    // The rule is gone; its info stays for a while, because recent flows still name it.
+    void retire(std::uint32_t id);
+    std::uint32_t last() const { return last_; }
+
+private:
+    std::unordered_map<std::uint32_t, RuleInfo> infos_;
+    std::deque<std::uint32_t> retired_;
+    std::uint32_t last_ = WEIR_RULE_FIRST - 1;
 };
 
 }  // namespace weir

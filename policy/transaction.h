@@ -40,8 +40,8 @@ struct Flip {
     std::uint64_t word = 0;
 };
 
-// Entries that nothing refers to any more. To be erased only after an RCU grace period, because a
-// program may still hold an id it read before the flips.
+// Entries that nothing needs any more. To be erased only after an RCU grace period, because a program
+// may still hold an id it read before the flips. Erasing them changes no verdict, in any order.
 struct Garbage {
     std::vector<weir_rule_key> rules;
     std::vector<weir_address> peers;
@@ -56,24 +56,24 @@ struct Transaction {
     std::vector<DefaultRowWrite> default_rows;
     std::vector<RuleInsert> rules;
     // 2. Addresses that change class: to their class, or to a transition class for which the old
-    //    tables hold the old class's row and the new ones the new class's.
-    std::vector<PrefixWrite> prefixes;
+    //    tables hold the old class's row and the new ones the new class's. Peers first: some only
+    //    pin an address before the prefix around it changes. Prefixes in the order given (longest
+    //    first), for the same reason.
     std::vector<PeerWrite> peers;
+    std::vector<PrefixWrite> prefixes;
     // 3. Slots: a new table, or the old one with a new generation.
     std::vector<Flip> flips;
-    // 4. From transition classes to the final ones.
-    std::vector<PrefixWrite> final_prefixes;
+    // 4. From transition classes to the final ones, in any order. What is left over then comes from
+    //    Compiler::take_garbage().
     std::vector<PeerWrite> final_peers;
-    // 5. After a grace period.
-    Garbage garbage;
+    std::vector<PrefixWrite> final_prefixes;
 
     std::uint32_t generation = 0; // last one used, for weir_meta
     std::uint32_t rule = 0;       // last rule id given out, for weir_meta
 
     bool is_empty() const {
         return rows.empty() && default_rows.empty() && rules.empty() && prefixes.empty() &&
-               peers.empty() && flips.empty() && final_prefixes.empty() && final_peers.empty() &&
-               garbage.is_empty();
+               peers.empty() && flips.empty() && final_prefixes.empty() && final_peers.empty();
     }
 };
 
