@@ -30,6 +30,7 @@ function(weir_bpf_object name)
         COMMENT "BPF skeleton ${name}"
         VERBATIM)
     add_custom_target(weir_bpf_${name} DEPENDS ${skeleton})
+    add_dependencies(generated weir_bpf_${name})
 
     add_library(weir_bpf_${name}_skeleton INTERFACE)
     add_library(weir::bpf::${name} ALIAS weir_bpf_${name}_skeleton)

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+# The arrows between folders: agent -> loader -> bpf, agent -> policy -> bpf/abi.h. `cmake -P` it.
+# policy and loader never include each other, nobody includes agent, and only BPF programs include the
+# headers of bpf/ other than abi.h (skeletons are the loader's).
+cmake_minimum_required(VERSION 3.25)
+get_filename_component(root ${CMAKE_CURRENT_LIST_DIR} DIRECTORY)
+
+set(may_include_bpf "(bpf/)?[a-z0-9_]+\\.h")
+set(may_include_policy "policy/.+|bpf/abi\\.h")
+set(may_include_loader "loader/.+|bpf/abi\\.h|bpf/[a-z0-9_]+\\.skel\\.h")
+set(may_include_agent "agent/.+|policy/.+|loader/.+|bpf/abi\\.h")
+# policy decides: no I/O, clock, log or kernel handle.
+set(never_in_policy "(bpf/(bpf|libbpf|btf)|spdlog/.*|fmt/.*|fstream|iostream|cstdio|filesystem|chrono|thread|mutex|unistd|sys/.*|boost/asio.*)(\\.h)?")
+set(libbpf "bpf/(bpf|libbpf|btf)\\.h")
+
+set(wrong 0)
+foreach(folder bpf policy loader agent)
+    file(GLOB_RECURSE files ${root}/${folder}/*.h ${root}/${folder}/*.c ${root}/${folder}/*.cpp)
+    foreach(file ${files})
+        file(STRINGS ${file} lines REGEX "^ *# *include *[<\"]")
+        foreach(line ${lines})
+            string(REGEX REPLACE "^ *# *include *[<\"]([^>\"]+)[>\"].*" "\\1" header "${line}")
+            set(reason "")
+            if(line MATCHES "include *\"" AND NOT header MATCHES "^(${may_include_${folder}})$")
+                set(reason "the arrow does not exist")
+            elseif(folder STREQUAL "policy" AND header MATCHES "^(${never_in_policy})$")
+                set(reason "policy is pure")
+            elseif(folder STREQUAL "agent" AND header MATCHES "^${libbpf}$")
+                set(reason "libbpf lives in loader")
+            endif()
+            if(reason)
+                file(RELATIVE_PATH name ${root} ${file})
+                message(SEND_ERROR "${name} includes ${header}: ${reason}")
+                math(EXPR wrong "${wrong} + 1")
+            endif()
+        endforeach()
+    endforeach()
+endforeach()
+if(wrong)
+    message(FATAL_ERROR "${wrong} wrong includes")
+endif()
