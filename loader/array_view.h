@@ -3,6 +3,8 @@
 // store. One writer; only aligned 8-byte stores are atomic for the programs.
 #pragma once
 
+#include <linux/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -55,7 +57,7 @@ private:
 };
 
 // Publishes the word to the programs: everything written before is seen by who reads it.
-inline void store_word(std::uint64_t& word, std::uint64_t value) {
+inline void store_word(__u64& word, __u64 value) {
     __atomic_store_n(&word, value, __ATOMIC_RELEASE);
 }
 

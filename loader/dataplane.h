@@ -27,7 +27,7 @@ enum class HookKind {
 
 struct DataplaneOptions {
     // Folder for the pins; it is made, and bpffs mounted on it if it lies on none. Empty: private,
-    // nothing is pinned and everything goes with the Dataplane.
+    // nothing is pinned or attached and everything goes with the Dataplane.
     std::filesystem::path bpffs;
     MapSizes sizes;
     HookKind hook = HookKind::kAuto;

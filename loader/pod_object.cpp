@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "loader/pod_object.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cassert>
+#include <fstream>
+
+#include "bpf/pod.skel.h"
+#include "loader/bpffs.h"
+#include "loader/log_capture.h"
+#include "loader/map_pins.h"
+
+namespace weir {
+namespace {
+
+constexpr const char* kProgramNames[] = {"weir_pod_egress", "weir_pod_ingress"};
+
+std::string advice(int code) {
+    if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
+        return "; this kernel has no BTF (/sys/kernel/btf/vmlinux): it must be built with "
+               "CONFIG_DEBUG_INFO_BTF";
+    if (code == EPERM || code == EACCES)
+        return "; loading needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON";
+    if (code == ENOMEM) return "; not enough memory for the maps: make them smaller";
+    return "; Weir needs Linux 6.1 or newer";
+}
+
+// Kernels before 5.11 account maps as locked memory; refusal does not matter on newer ones.
+void raise_memlock() {
+    const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
+    setrlimit(RLIMIT_MEMLOCK, &unlimited);
+}
+
+// bytes the kernel charges, from "memlock:" of fdinfo
+std::uint64_t memory_of(int fd) {
+    std::ifstream info("/proc/self/fdinfo/" + std::to_string(fd));
+    std::string word;
+    while (info >> word) {
+        std::uint64_t bytes = 0;
+        if (word == "memlock:" && info >> bytes) return bytes;
+    }
+    return 0;
+}
+
+template <typename T>
+bool open_into(T& target, int fd, Error& error) {
+    auto opened = T::open(fd);
+    if (!opened) {
+        error = std::move(opened.error());
+        return false;
+    }
+    target = std::move(*opened);
+    return true;
+}
+
+} // namespace
+
+void PodObject::Destroyer::operator()(pod_bpf* skeleton) const {
+    pod_bpf__destroy(skeleton);
+}
+
+Result<PodObject> PodObject::load(const MapSizes& sizes, const std::filesystem::path& folder) {
+    raise_memlock();
+    LogCapture log;
+    PodObject pod;
+    pod.skeleton_.reset(pod_bpf__open());
+    if (!pod.skeleton_) return failure_errno("open the BPF object: " + log.tail());
+    pod.object_ = pod.skeleton_->obj;
+    if (auto set = pod.set_sizes(sizes); !set) return std::unexpected(std::move(set.error()));
+    if (!folder.empty()) {
+        auto adopted = reuse_pinned_maps(pod.object_, folder);
+        if (!adopted) return std::unexpected(std::move(adopted.error()));
+        pod.is_adopted_ = *adopted;
+    }
+    if (const int error = pod_bpf__load(pod.skeleton_.get()); error != 0)
+        return failure("load the BPF object: " + std::string(std::strerror(-error)) +
+                       advice(-error) + "\n" + log.tail());
+    if (!folder.empty())
+        if (auto pinned = pin_maps(pod.object_, folder); !pinned)
+            return std::unexpected(std::move(pinned.error()));
+    return pod;
+}
+
+bpf_map* PodObject::find(const char* name) const {
+    bpf_map* map = bpf_object__find_map_by_name(object_, name);
+    assert(map != nullptr);
+    return map;
+}
+
+Result<> PodObject::set_sizes(const MapSizes& sizes) {
+    const std::pair<const char*, std::uint32_t> entries[] = {
+        {"weir_peers", sizes.peers},         {"weir_prefixes", sizes.prefixes},
+        {"weir_tables", sizes.tables},       {"weir_rules", sizes.rules},
+        {"weir_rows", sizes.intervals},      {"weir_flows", sizes.flows},
+        {"weir_new_flows", sizes.new_flows}, {"weir_fragments", sizes.fragments},
+        {"weir_events", sizes.event_bytes},
+    };
+    for (const auto& [name, size] : entries)
+        if (bpf_map__set_max_entries(find(name), size) != 0)
+            return failure_errno("set the size of " + std::string(name));
+    return {};
+}
+
+MapSizes PodObject::sizes() const {
+    const auto size = [this](const char* name) { return bpf_map__max_entries(find(name)); };
+    return {.peers = size("weir_peers"),
+            .prefixes = size("weir_prefixes"),
+            .tables = size("weir_tables"),
+            .rules = size("weir_rules"),
+            .intervals = size("weir_rows"),
+            .flows = size("weir_flows"),
+            .new_flows = size("weir_new_flows"),
+            .fragments = size("weir_fragments"),
+            .event_bytes = size("weir_events")};
+}
+
+Result<Maps> PodObject::open_maps() const {
+    Maps maps;
+    Error error;
+    const bool is_open = open_into(maps.endpoints, map_fd("weir_endpoints"), error) &&
+                         open_into(maps.pods, map_fd("weir_pods"), error) &&
+                         open_into(maps.peers, map_fd("weir_peers"), error) &&
+                         open_into(maps.prefixes, map_fd("weir_prefixes"), error) &&
+                         open_into(maps.tables, map_fd("weir_tables"), error) &&
+                         open_into(maps.rules, map_fd("weir_rules"), error) &&
+                         open_into(maps.rows, map_fd("weir_rows"), error) &&
+                         open_into(maps.flows, map_fd("weir_flows"), error) &&
+                         open_into(maps.new_flows, map_fd("weir_new_flows"), error) &&
+                         open_into(maps.fragments, map_fd("weir_fragments"), error) &&
+                         open_into(maps.meta, map_fd("weir_meta"), error);
+    if (!is_open) return std::unexpected(std::move(error));
+    return maps;
+}
+
+std::vector<MapInfo> PodObject::map_infos() const {
+    std::vector<MapInfo> infos;
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, object_) {
+        if (bpf_map__is_internal(map)) continue;
+        bpf_map_info info{};
+        std::uint32_t length = sizeof(info);
+        const int fd = bpf_map__fd(map);
+        if (bpf_map_get_info_by_fd(fd, &info, &length) != 0) continue;
+        infos.push_back({bpf_map__name(map), info.id, info.max_entries, memory_of(fd)});
+    }
+    return infos;
+}
+
+int PodObject::map_fd(const char* name) const {
+    return bpf_map__fd(find(name));
+}
+
+int PodObject::program_fd(weir_direction direction) const {
+    return bpf_program__fd(bpf_object__find_program_by_name(object_, kProgramNames[direction]));
+}
+
+Result<> PodObject::pin_programs(const std::filesystem::path& folder) const {
+    for (const weir_direction direction : {WEIR_EGRESS, WEIR_INGRESS})
+        if (auto pinned = replace_pin(program_fd(direction), folder / kProgramNames[direction]);
+            !pinned)
+            return pinned;
+    return {};
+}
+
+} // namespace weir
