@@ -16,7 +16,7 @@ namespace weir {
 
 struct CheckReport {
     std::size_t files = 0;
-    std::size_t objects = 0; // valid ones, of the kinds that Weir uses
+    std::size_t objects = 0;             // valid ones, of the kinds that Weir uses
     std::vector<Problem> problems;       // by file and line
     std::vector<std::string> unreadable; // "PATH: No such file or directory"
 
@@ -43,4 +43,4 @@ struct LoadedManifests {
 // file in it cannot be read.
 Result<LoadedManifests> load_directory(const std::string& directory);
 
-}  // namespace weir
+} // namespace weir

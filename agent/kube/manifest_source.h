@@ -56,4 +56,4 @@ private:
     std::unique_ptr<Watcher> watcher_;
 };
 
-}  // namespace weir
+} // namespace weir

@@ -36,4 +36,4 @@ const char* to_string(Kind kind);
 // "NetworkPolicy ns/name"; cluster-scoped kinds "Node name".
 std::string to_string(const ObjectKey& key);
 
-}  // namespace weir
+} // namespace weir

@@ -34,4 +34,4 @@ const char* to_string(Severity severity);
 std::string to_string(const Problem& problem);
 nlohmann::json to_json(const Problem& problem);
 
-}  // namespace weir
+} // namespace weir

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/kube/decode_pod.h"
+
+#include <netinet/in.h>
+
+#include <algorithm>
+
+#include "agent/kube/decode_cluster.h"
+#include "agent/kube/decode_metadata.h"
+#include "agent/kube/syntax.h"
+
+namespace weir {
+namespace {
+
+std::uint8_t decode_protocol(const Field& field) {
+    const auto text = field.string();
+    if (!text || text->empty()) return IPPROTO_TCP; // "Defaults to "TCP"."
+    if (const auto protocol = parse_protocol(*text)) return *protocol;
+    field.error("unknown protocol " + quote(*text), "use TCP, UDP or SCTP");
+    return 0;
+}
+
+ContainerPort decode_port(const Field& field) {
+    ContainerPort port;
+    const std::string_view name = field["name"].string().value_or("");
+    if (const Complaint complaint = check_port_name(name); complaint && !name.empty()) {
+        field["name"].error("port name " + quote(name) + " " + *complaint);
+    }
+    port.name = Symbol(std::string(name));
+    const Field number = field["containerPort"];
+    const std::int64_t value = number.integer().value_or(0);
+    if (number.is_missing()) {
+        number.error("is required");
+    } else if (number.is_number() && (value < 1 || value > 65535)) {
+        number.error("must be between 1 and 65535");
+    }
+    port.port = static_cast<std::uint16_t>(value);
+    port.protocol = decode_protocol(field["protocol"]);
+    return port;
+}
+
+void decode_ports(const Field& container, std::vector<ContainerPort>& ports) {
+    const std::size_t first = ports.size();
+    container["ports"].each_item([&](const Field& item) {
+        if (!item.is_mapping()) return;
+        ContainerPort port = decode_port(item);
+        const auto is_same = [&](const ContainerPort& other) {
+            return !port.name.get().empty() && other.name == port.name;
+        };
+        // "Each named port in a pod must have a unique name": checked per container.
+        if (std::any_of(ports.begin() + static_cast<std::ptrdiff_t>(first), ports.end(), is_same)) {
+            item["name"].error("two ports of the container are called " + quote(port.name.get()));
+        }
+        ports.push_back(std::move(port));
+    });
+}
+
+// A sidecar, an init container that restarts always, runs beside the others and serves its ports.
+void decode_containers(const Field& spec, std::vector<ContainerPort>& ports) {
+    spec["containers"].each_item([&](const Field& container) { decode_ports(container, ports); });
+    spec["initContainers"].each_item([&](const Field& container) {
+        if (container["restartPolicy"].string().value_or("") == "Always") {
+            decode_ports(container, ports);
+        }
+    });
+}
+
+void decode_addresses(const Field& status, std::vector<Address>& addresses) {
+    const auto add = [&](const Field& field) {
+        if (field.string().value_or("").empty()) return;
+        const auto address = decode_address(field);
+        if (address && std::ranges::find(addresses, *address) == addresses.end()) {
+            addresses.push_back(*address);
+        }
+    };
+    add(status["podIP"]);
+    status["podIPs"].each_item([&](const Field& item) { add(item["ip"]); });
+}
+
+Symbol decode_name(const Field& field, std::string_view fallback) {
+    const std::string_view text = field.string().value_or("");
+    if (text.empty()) return Symbol(std::string(fallback));
+    if (const Complaint complaint = check_dns_subdomain(text)) {
+        field.error(quote(text) + " " + *complaint);
+    }
+    return Symbol(std::string(text));
+}
+
+} // namespace
+
+Pod decode_pod(const Field& root, const ObjectName& name) {
+    Pod pod;
+    pod.name = name;
+    pod.labels = decode_metadata(root["metadata"]);
+    const Field spec = root["spec"];
+    if (!spec.is_missing() && spec.is_mapping()) {
+        pod.node = decode_name(spec["nodeName"], "");
+        pod.service_account = decode_name(spec["serviceAccountName"], "default");
+        pod.is_host_network = spec["hostNetwork"].boolean().value_or(false);
+        decode_containers(spec, pod.ports);
+    }
+    const Field status = root["status"];
+    if (!status.is_missing() && status.is_mapping()) {
+        const std::string_view phase = status["phase"].string().value_or("");
+        pod.is_terminated = phase == "Succeeded" || phase == "Failed";
+        decode_addresses(status, pod.addresses);
+    }
+    return pod;
+}
+
+} // namespace weir

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which documents Weir reads, which it passes over and which no API server knows.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "policy/model.h"
+
+namespace weir {
+
+enum class KindUse {
+    kUsed,           // Namespace, Node, Pod, NetworkPolicy in the version that Weir reads
+    kList,           // of objects: v1 List, PodList, ...
+    kIgnored,        // another kind
+    kUnknownVersion, // a kind that Weir uses in a version that no API server serves any more
+    kUnknownKind     // a group whose kinds are known, but not this one: a misspelt kind
+};
+
+struct KindInfo {
+    KindUse use = KindUse::kIgnored;
+    Kind kind = Kind::kPod;              // when used
+    std::optional<Kind> list_of;         // a typed list, whose items need no kind of their own
+    std::string_view api_version = "v1"; // the one that Weir reads
+};
+
+KindInfo kind_info(std::string_view api_version, std::string_view kind);
+
+bool is_namespaced(Kind kind);
+
+} // namespace weir
