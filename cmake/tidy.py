@@ -18,6 +18,7 @@ import sys
 
 TIDY = "clang-tidy-19"
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+CONFIGURATION = (ROOT / ".clang-tidy", ROOT / "tests" / ".clang-tidy")
 FOLDERS = ("policy", "loader", "agent", "tests", "bench")
 
 
@@ -37,7 +38,7 @@ def includes(build):
 
 def fingerprint(command, files):
     digest = hashlib.sha256(command.encode())
-    for path in [ROOT / ".clang-tidy", *sorted(set(files))]:
+    for path in [*CONFIGURATION, *sorted(set(files))]:
         digest.update(str(path).encode() + (path.read_bytes() if path.exists() else b""))
     return digest.hexdigest()
 
