@@ -14,7 +14,7 @@ struct KernelState;
 struct Limits;
 struct Transaction;
 
-// Executes the transaction in the order of its stages, its garbage excepted. When it fails, what
+// Executes the transaction in the order of its stages. When it fails, what
 // was written is taken back, so that the old revision stays in force; the error says so if even
 // that failed. revision: the number in force afterwards, for weir_meta.
 Result<> write_revision(const Dataplane& dataplane, const Transaction& transaction,

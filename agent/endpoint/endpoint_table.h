@@ -29,12 +29,14 @@ struct Endpoint {
     PodFacts facts() const;
 };
 
-// What adding an endpoint changes. The caller does it in this order: detach and free `replaced`,
-// write the facts of `endpoint`, let policy know it, bind, attach, save.
+// What adding an endpoint changes. The caller does it in this order: disconnect `replaced` and free
+// its slot, write the facts of `endpoint`, let policy know it, bind, attach, save.
 struct EndpointChange {
     Endpoint endpoint;
-    bool is_new = false;              // false: it was there already and was read again
-    std::optional<Endpoint> replaced; // the same pod's or the same interface's earlier endpoint
+    // False: its interface has the slot already, perhaps as another pod's. Whatever is attached
+    // there stays, so that the interface is never without policy.
+    bool is_new = false;
+    std::optional<Endpoint> replaced; // the same pod's endpoint at another interface
     std::vector<std::string> notices; // for the log and the reply
 };
 
@@ -46,7 +48,7 @@ public:
     // Enters the pod's interface and gives it a slot. Nothing changes on an error.
     Result<EndpointChange> add(const std::string& ns, const std::string& name,
                                const std::string& netns, const std::string& interface);
-    // Reads the addresses again; whether they changed is told by the endpoint's facts.
+    // Reads the addresses again. Fails if the interface is not what it was.
     Result<EndpointChange> refresh(std::uint32_t slot);
     // Takes it out. Its slot stays taken until release_slot().
     std::optional<Endpoint> remove(const std::string& ns, const std::string& name);
@@ -62,13 +64,15 @@ public:
 
     // Writes the file anew and renames it into place, mode 0600.
     Result<> save() const;
-    // Reads the file and keeps what is still there: the host interface with its MAC and its peer.
-    // Returns one notice for each endpoint that was dropped. No file: nothing, no error.
+    // Reads the file and keeps what is still there: a host interface of the same index, MAC and
+    // peer. Returns one notice for each endpoint that was dropped. No file: nothing, no error. A
+    // file that cannot be understood is an error: to go on would take the policy off its endpoints.
     Result<std::vector<std::string>> restore();
 
 private:
-    Result<EndpointChange> enter(Endpoint endpoint, std::vector<std::string> notices);
-    std::optional<std::uint32_t> take_slot();
+    Result<EndpointChange> enter(Endpoint endpoint);
+    std::optional<Endpoint> take_out(std::uint32_t slot);
+    std::optional<std::uint32_t> find_free_slot() const;
 
     std::filesystem::path file_;
     std::map<std::uint32_t, Endpoint> endpoints_;
