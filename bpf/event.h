@@ -14,11 +14,11 @@ struct {
 
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
-    __uint(max_entries, 4 * 1024 * 1024);
+    __uint(max_entries, 1024 * 1024);
 } weir_events SEC(".maps");
 
 /* Bytes that may wait before the agent is woken; it also looks by itself several times a second. */
-const volatile __u32 event_wakeup_bytes = 1024 * 1024;
+const volatile __u32 event_wakeup_bytes = 256 * 1024;
 
 static __always_inline void counter_add(__u32 index, __u32 packets, __u32 bytes) {
     struct weir_counter* counter = bpf_map_lookup_elem(&weir_counters, &index);

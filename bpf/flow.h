@@ -15,7 +15,7 @@ struct {
 
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __uint(max_entries, 32768);
+    __uint(max_entries, 16384);
     __type(key, struct weir_flow_key);
     __type(value, struct weir_flow);
 } weir_new_flows SEC(".maps");

@@ -19,10 +19,10 @@ struct MapSizes {
     std::uint32_t tables = 16'384;
     std::uint32_t rules = 524'288;
     std::uint32_t intervals = 524'288; // of weir_rows
-    std::uint32_t flows = 262'144;
-    std::uint32_t new_flows = 65'536;
+    std::uint32_t flows = 131'072;
+    std::uint32_t new_flows = 16'384;
     std::uint32_t fragments = 8'192;
-    std::uint32_t event_bytes = 4 << 20; // of the ring buffer: a power of two, at least a page
+    std::uint32_t event_bytes = 1 << 20; // of the ring buffer: a power of two, at least a page
 };
 
 struct Maps {
