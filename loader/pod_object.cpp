@@ -76,6 +76,7 @@ Result<PodObject> PodObject::load(const MapSizes& sizes, const std::filesystem::
         if (!adopted) return std::unexpected(std::move(adopted.error()));
         pod.is_adopted_ = *adopted;
     }
+    pod.skeleton_->rodata->event_wakeup_bytes = bpf_map__max_entries(pod.find("weir_events")) / 4;
     if (const int error = pod_bpf__load(pod.skeleton_.get()); error != 0)
         return failure("load the BPF object: " + std::string(std::strerror(-error)) +
                        advice(-error) + "\n" + log.tail());
