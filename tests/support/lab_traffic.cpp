@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -72,9 +73,25 @@ bool wait_for(int fd, short events, std::chrono::milliseconds timeout) {
     return poll(&poller, 1, static_cast<int>(timeout.count())) == 1;
 }
 
+std::chrono::milliseconds until(Clock::time_point deadline) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+    return std::max(left, std::chrono::milliseconds(0));
+}
+
 void send_datagram(int fd, const std::string& payload) {
     // A denied or unreachable destination is what probes are about.
     [[maybe_unused]] const auto sent = send(fd, payload.data(), payload.size(), MSG_NOSIGNAL);
+}
+
+// Waits a moment for a reader that is slow; gives up on one that is gone.
+void echo(int fd, const char* bytes, std::size_t size) {
+    while (size > 0) {
+        const auto n = send(fd, bytes, size, MSG_NOSIGNAL);
+        if (n < 0 && (errno != EAGAIN || !wait_for(fd, POLLOUT, std::chrono::milliseconds(50))))
+            return;
+        bytes += std::max<ssize_t>(n, 0);
+        size -= static_cast<std::size_t>(std::max<ssize_t>(n, 0));
+    }
 }
 
 } // namespace
@@ -153,7 +170,7 @@ void EchoServers::serve(std::size_t index) {
         sendto(socket.fd, buffer.data(), static_cast<std::size_t>(n), 0,
                reinterpret_cast<sockaddr*>(&peer), length);
     } else if (n > 0) {
-        send(socket.fd, buffer.data(), static_cast<std::size_t>(n), MSG_NOSIGNAL);
+        echo(socket.fd, buffer.data(), static_cast<std::size_t>(n));
     } else if (socket.role == Socket::kConnection && (n == 0 || errno != EAGAIN)) {
         close(socket.fd);
         sockets_[index].fd = -1;
@@ -200,17 +217,29 @@ TcpConnection::~TcpConnection() {
     if (fd_ >= 0) close(fd_);
 }
 
-bool TcpConnection::exchange(std::chrono::milliseconds timeout) {
-    const std::string line = std::to_string(++sent_) + "\n";
-    if (fd_ < 0 || send(fd_, line.data(), line.size(), MSG_NOSIGNAL) < 0) return false;
+bool TcpConnection::send_all(const std::string& bytes, Clock::time_point deadline) {
+    for (std::size_t done = 0; done < bytes.size();) {
+        const auto n = send(fd_, bytes.data() + done, bytes.size() - done, MSG_NOSIGNAL);
+        if (n > 0) {
+            done += static_cast<std::size_t>(n);
+            continue;
+        }
+        if (errno != EAGAIN || !wait_for(fd_, POLLOUT, until(deadline))) return false;
+    }
+    return true;
+}
+
+bool TcpConnection::exchange(std::chrono::milliseconds timeout, std::size_t size) {
+    const std::string end = " " + std::to_string(++lines_) + "\n";
     const auto deadline = Clock::now() + timeout;
-    while (!pending_.ends_with("\n" + line) && pending_ != line) {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
-        if (left.count() <= 0 || !wait_for(fd_, POLLIN, left)) return false;
+    if (fd_ < 0 || !send_all(std::string(size, 'x') + end, deadline)) return false;
+    while (!tail_.ends_with(end)) {
+        if (!wait_for(fd_, POLLIN, until(deadline))) return false;
         char buffer[4096];
         const auto n = recv(fd_, buffer, sizeof(buffer), 0);
         if (n <= 0) return false;
-        pending_.append(buffer, static_cast<std::size_t>(n));
+        tail_.append(buffer, static_cast<std::size_t>(n));
+        tail_.erase(0, tail_.size() - std::min<std::size_t>(tail_.size(), 16));
     }
     return true;
 }
@@ -251,6 +280,27 @@ UdpStream::Count UdpStream::finish() {
         take_answers();
     }
     return count();
+}
+
+void send_datagram_as(const Netns& from, const std::string& source, const std::string& address,
+                      std::uint16_t port, const std::string& payload) {
+    const auto own = socket_address(source, 0);
+    const auto peer = socket_address(address, port);
+    const bool is_sent = from.inside([&] {
+        const int fd = socket(own.storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        const int on = 1;
+        const bool is_v6 = own.storage.ss_family == AF_INET6;
+        setsockopt(fd, is_v6 ? SOL_IPV6 : SOL_IP, is_v6 ? IPV6_TRANSPARENT : IP_TRANSPARENT, &on,
+                   sizeof(on));
+        const bool is_bound = bind(fd, own.get(), own.length) == 0;
+        const auto n = sendto(fd, payload.data(), payload.size(), 0, peer.get(), peer.length);
+        close(fd);
+        return is_bound && n == static_cast<ssize_t>(payload.size());
+    });
+    if (!is_sent) {
+        std::perror("send_datagram_as");
+        std::abort();
+    }
 }
 
 void send_frame(const Netns& from, const std::string& interface, const std::string& frame) {

@@ -71,14 +71,16 @@ public:
     TcpConnection& operator=(const TcpConnection&) = delete;
 
     bool is_open() const { return fd_ >= 0; }
-    // Sends a line and waits for its echo. Retransmissions of an earlier line that was lost count:
-    // a false once means that the connection is stuck until TCP tries again.
-    bool exchange(std::chrono::milliseconds timeout = kProbeTimeout);
+    // Sends a line (of at least `size` bytes) and waits for its echo. After a false the connection
+    // may be stuck until TCP tries again, so give it seconds.
+    bool exchange(std::chrono::milliseconds timeout = kProbeTimeout, std::size_t size = 0);
 
 private:
+    bool send_all(const std::string& bytes, std::chrono::steady_clock::time_point deadline);
+
     int fd_ = -1;
-    int sent_ = 0;
-    std::string pending_;
+    int lines_ = 0;
+    std::string tail_; // the last bytes that came back
 };
 
 // Numbered datagrams at a steady rate to an echo server.
@@ -108,6 +110,10 @@ private:
     std::atomic<bool> is_stopping_ = false;
     std::thread thread_;
 };
+
+// One datagram from an address that need not be the sender's own.
+void send_datagram_as(const Netns& from, const std::string& source, const std::string& address,
+                      std::uint16_t port, const std::string& payload);
 
 // Puts a whole Ethernet frame on the interface.
 void send_frame(const Netns& from, const std::string& interface, const std::string& frame);
