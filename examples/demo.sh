@@ -272,7 +272,7 @@ read_rules() { # SINCE: from the flows of both nodes, for IPv4
             (.flow // .) | select(.source.address) |
             (if .egress.verdict == "deny" then ["egress", .egress.rule] else ["ingress", .ingress.rule] end)
                 as [$side, $rule] |
-            ($rule.file + ":" + ($rule.line | tostring)) as $place |
+            (if $rule.file == "" then "" else "\($rule.file):\($rule.line)" end) as $place |
             (if $rule.basis == "policy"
              then "\($rule.kind) \($rule.namespace)/\($rule.name), rule \($rule.index)"
              elif $rule.basis == "isolation"
@@ -411,7 +411,7 @@ run() { # prints a command as a user would type it, and its output
     local node=$1
     shift
     printf '\n%s%s $ weir %s%s\n' "$bold" "$node" "$*" "$plain"
-    weir_on "$node" "$@" || true # explain says "deny" with its exit status too
+    weir_on "$node" "$@" || (($? == 1)) # the answer of explain may be "deny"
 }
 
 tell() {
