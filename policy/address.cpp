@@ -33,7 +33,7 @@ Address masked(Address address, unsigned length) {
     return address;
 }
 
-}  // namespace
+} // namespace
 
 std::optional<Address> Address::parse(std::string_view text) {
     // inet_pton wants a terminated string; the longest valid text has 45 characters.
@@ -70,7 +70,9 @@ weir_address Address::to_abi() const {
     return result;
 }
 
-bool Address::is_v4() const { return has_mapped_prefix(bytes); }
+bool Address::is_v4() const {
+    return has_mapped_prefix(bytes);
+}
 
 std::string Address::to_string() const {
     std::array<char, INET6_ADDRSTRLEN> buffer{};
@@ -86,7 +88,8 @@ std::optional<Cidr> Cidr::parse(std::string_view text) {
     }
     const auto address = Address::parse(text.substr(0, slash));
     const auto digits = text.substr(slash + 1);
-    if (!address || digits.empty() || digits.size() > 3 || (digits.size() > 1 && digits[0] == '0')) {
+    if (!address || digits.empty() || digits.size() > 3 ||
+        (digits.size() > 1 && digits[0] == '0')) {
         return std::nullopt;
     }
     unsigned length = 0;
@@ -102,13 +105,17 @@ std::optional<Cidr> Cidr::parse(std::string_view text) {
     return Cidr{masked(*address, base + length), static_cast<std::uint8_t>(base + length)};
 }
 
-Cidr Cidr::of(const Address& address) { return Cidr{address, kAllBits}; }
+Cidr Cidr::of(const Address& address) {
+    return Cidr{address, kAllBits};
+}
 
 Cidr Cidr::around(const Address& address, std::uint8_t length) {
     return Cidr{masked(address, length), length};
 }
 
-bool Cidr::is_v4() const { return prefix_length >= kMappedLength && network.is_v4(); }
+bool Cidr::is_v4() const {
+    return prefix_length >= kMappedLength && network.is_v4();
+}
 
 bool Cidr::contains(const Address& address) const {
     return is_v4() == address.is_v4() && masked(address, prefix_length) == network;
@@ -124,7 +131,7 @@ std::string Cidr::to_string() const {
     return network.to_string() + "/" + std::to_string(prefix_length - base);
 }
 
-}  // namespace weir
+} // namespace weir
 
 std::size_t std::hash<weir::Address>::operator()(const weir::Address& address) const noexcept {
     std::array<std::uint64_t, 2> halves{};

@@ -17,8 +17,8 @@ namespace weir {
 struct Address {
     std::array<std::uint8_t, 16> bytes{};
 
-    // Parses dotted IPv4 or RFC 4291 IPv6 text, without a zone. IPv4-mapped IPv6 text is refused, as
-    // the API server refuses it. Nothing on a syntax error.
+    // Parses dotted IPv4 or RFC 4291 IPv6 text, without a zone. IPv4-mapped IPv6 text is refused,
+    // as the API server refuses it. Nothing on a syntax error.
     static std::optional<Address> parse(std::string_view text);
     static Address from_abi(const weir_address& address);
 
@@ -50,7 +50,7 @@ struct Cidr {
     auto operator<=>(const Cidr&) const = default;
 };
 
-}  // namespace weir
+} // namespace weir
 
 template <>
 struct std::hash<weir::Address> {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The typed objects that policy is compiled from, already validated and with the API server's
-// defaults applied. Plain values: whoever decodes them refuses bad input, so deciding has no errors.
+// defaults applied. Plain values: whoever decodes them refuses bad input, so deciding has no
+// errors.
 #pragma once
 
 #include <boost/flyweight.hpp>
@@ -122,8 +123,9 @@ struct PortRange {
     bool operator==(const PortRange&) const = default;
 };
 struct Port {
-    std::uint8_t protocol = 0;              // IPPROTO_*
-    std::variant<PortRange, Symbol> number; // a range (all ports when the field is missing) or a name
+    std::uint8_t protocol = 0; // IPPROTO_*
+    std::variant<PortRange, Symbol>
+        number; // a range (all ports when the field is missing) or a name
 
     bool operator==(const Port&) const = default;
 };
@@ -170,4 +172,4 @@ struct Change {
     bool is_empty() const { return upserts.empty() && erasures.empty(); }
 };
 
-}  // namespace weir
+} // namespace weir

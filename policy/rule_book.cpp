@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kRetiredKept = 4096;
 
-}  // namespace
+} // namespace
 
 const RuleInfo* RuleBook::find(std::uint32_t id) const {
     const auto found = infos_.find(id);
@@ -30,7 +30,9 @@ std::uint32_t RuleBook::add(RuleInfo info) {
     return last_;
 }
 
-void RuleBook::update(std::uint32_t id, RuleInfo info) { infos_[id] = std::move(info); }
+void RuleBook::update(std::uint32_t id, RuleInfo info) {
+    infos_[id] = std::move(info);
+}
 
 void RuleBook::retire(std::uint32_t id) {
     retired_.push_back(id);
@@ -40,4 +42,4 @@ void RuleBook::retire(std::uint32_t id) {
     }
 }
 
-}  // namespace weir
+} // namespace weir

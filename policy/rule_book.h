@@ -18,8 +18,8 @@ struct RuleInfo {
     Symbol kind; // "NetworkPolicy"; empty for the reserved ids
     ObjectName policy;
     weir_direction direction = WEIR_EGRESS;
-    std::optional<std::uint32_t> index; // of the rule in the policy; none for isolation
-    Origin origin;                      // of the rule; for isolation, of the first policy
+    std::optional<std::uint32_t> index;  // of the rule in the policy; none for isolation
+    Origin origin;                       // of the rule; for isolation, of the first policy
     std::vector<ObjectName> isolated_by; // by namespace and name; only for isolation
 
     bool operator==(const RuleInfo&) const = default;
@@ -45,4 +45,4 @@ private:
     std::uint32_t last_ = WEIR_RULE_FIRST - 1;
 };
 
-}  // namespace weir
+} // namespace weir

@@ -11,7 +11,9 @@ bool holds_one_of(const Symbol& value, const std::vector<Symbol>& values) {
     return std::find(values.begin(), values.end(), value) != values.end();
 }
 
-bool less(const Symbol& a, const Symbol& b) { return a.get() < b.get(); }
+bool less(const Symbol& a, const Symbol& b) {
+    return a.get() < b.get();
+}
 
 bool less(const LabelRequirement& a, const LabelRequirement& b) {
     if (a.key != b.key) {
@@ -25,7 +27,7 @@ bool less(const LabelRequirement& a, const LabelRequirement& b) {
         [](const Symbol& x, const Symbol& y) { return less(x, y); });
 }
 
-}  // namespace
+} // namespace
 
 const Symbol* find_label(const Labels& labels, const Symbol& key) {
     // A handful of labels and an equality that compares pointers: a scan beats a search by text.
@@ -76,4 +78,4 @@ Selector canonical(Selector selector) {
     return selector;
 }
 
-}  // namespace weir
+} // namespace weir

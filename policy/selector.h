@@ -15,4 +15,4 @@ bool matches(const Selector& selector, const Labels& labels);
 // The same selector in one spelling: requirements and their values in order, none twice.
 Selector canonical(Selector selector);
 
-}  // namespace weir
+} // namespace weir

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The policy maps as plain memory: takes the same writes as the loader and decides exactly as the BPF
-// programs do. For tests and for `weir verdicts --engine model`.
+// The policy maps as plain memory: takes the same writes as the loader and decides exactly as the
+// BPF programs do. For tests and for `weir verdicts --engine model`.
 #pragma once
 
 #include <cstdint>
@@ -48,4 +48,4 @@ private:
     std::uint32_t rule_ = 0;
 };
 
-}  // namespace weir
+} // namespace weir

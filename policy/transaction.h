@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the compiler wants written to the maps, in the order in which it must happen, so that every
-// packet sees the old or the new revision of the pod that judges it. The loader executes it; so does
-// policy/table_image.h, for tests and for `weir verdicts --engine model`.
+// packet sees the old or the new revision of the pod that judges it. The loader executes it; so
+// does policy/table_image.h, for tests and for `weir verdicts --engine model`.
 #pragma once
 
 #include <cstdint>
@@ -40,8 +40,9 @@ struct Flip {
     std::uint64_t word = 0;
 };
 
-// Entries that nothing needs any more. To be erased only after an RCU grace period, because a program
-// may still hold an id it read before the flips. Erasing them changes no verdict, in any order.
+// Entries that nothing needs any more. To be erased only after an RCU grace period, because a
+// program may still hold an id it read before the flips. Erasing them changes no verdict, in any
+// order.
 struct Garbage {
     std::vector<weir_rule_key> rules;
     std::vector<weir_address> peers;
@@ -114,4 +115,4 @@ struct KernelState {
     std::uint32_t rule = 0;
 };
 
-}  // namespace weir
+} // namespace weir

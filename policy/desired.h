@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// What should be in force: which rules each local slot has, and which predicates hold for each
+// address and region. Keeps a list of what changed since it was last committed; never looks at the
+// rest.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "policy/address_index.h"
+#include "policy/compiler.h"
+#include "policy/object_index.h"
+#include "policy/policy_index.h"
+#include "policy/region_index.h"
+#include "policy/signature.h"
+
+namespace weir {
+
+struct Slot {
+    PodRecord* pod = nullptr; // null: no endpoint
+    std::vector<Address> addresses;
+    std::array<RuleListPtr, WEIR_DIRECTIONS> lists;            // desired; null without endpoint
+    std::array<std::uint64_t, WEIR_DIRECTIONS> kernel_words{}; // committed
+};
+
+class Desired {
+public:
+    Desired() : policies_(predicates_) {}
+
+    void apply(const Change& change);
+    void set_local(const LocalPod& local);
+    void erase_local(std::uint32_t slot);
+
+    // Brings rule lists and signatures of everything that changed up to date.
+    void settle();
+    // What settle() looked at is committed.
+    void clear_dirty();
+
+    // Puts an address or a region on the list of what changed.
+    void touch(AddressNode& node);
+    void touch(RegionNode& node);
+    void touch_slot(std::uint32_t slot) { dirty_slots_.insert(slot); }
+
+    std::vector<AddressNode*>& dirty_addresses() { return dirty_addresses_; }
+    std::vector<RegionNode*>& dirty_regions() { return dirty_regions_; }
+    const std::set<std::uint32_t>& dirty_slots() const { return dirty_slots_; }
+
+    std::map<std::uint32_t, Slot>& slots() { return slots_; }
+    const std::map<std::uint32_t, Slot>& slots() const { return slots_; }
+    AddressIndex& addresses() { return addresses_; }
+    const AddressIndex& addresses() const { return addresses_; }
+    RegionIndex& regions() { return regions_; }
+    const RegionIndex& regions() const { return regions_; }
+    RuleBook& rules() { return policies_.rules(); }
+    const RuleBook& rules() const { return policies_.rules(); }
+    const SignaturePtr& no_predicate() const { return none_; }
+    // What the blocks in force say of the address, its pod aside.
+    const SignaturePtr& around(const Address& address) const;
+
+private:
+    struct Touched {
+        PredicatePtr predicate;
+        bool was_in_force;
+    };
+    using TouchedPredicates = std::map<std::uint32_t, Touched>; // by predicate id
+
+    void upsert(const Namespace& ns);
+    void upsert(const Node&) {} // NetworkPolicy asks nothing of nodes
+    void upsert(const Pod& pod);
+    void upsert(const NetworkPolicy& policy);
+    void erase(const ObjectKey& key);
+    void erase_namespace(const Symbol& name);
+    void erase_pod(const ObjectName& name);
+
+    void set_addresses(PodRecord& pod, std::vector<Address> addresses);
+    void claim(PodRecord& pod, const Address& address, bool is_local);
+    void disclaim(PodRecord& pod, const Address& address, bool is_local);
+    void touch(PodRecord& pod);
+    void touch_slots(const std::vector<std::uint32_t>& slots);
+
+    void settle_slots(TouchedPredicates& touched);
+    void use(RuleList& list, TouchedPredicates& touched);
+    void unuse(RuleList& list, TouchedPredicates& touched);
+    void settle_predicates(const TouchedPredicates& touched);
+    void set_in_force(Predicate& predicate, bool is_in_force);
+    void settle_pods();
+    void settle_regions();
+    void settle_addresses();
+
+    // Interning tables first: they outlive what they interned.
+    PredicateSet predicates_;
+    SignatureSet signatures_;
+    SignaturePtr none_ = signatures_.empty();
+    ObjectIndex objects_;
+    AddressIndex addresses_;
+    RegionIndex regions_;
+    PolicyIndex policies_;
+    std::map<std::uint32_t, Slot> slots_;
+
+    std::vector<std::uint32_t> dirty_pods_;
+    std::vector<AddressNode*> dirty_addresses_;
+    std::vector<RegionNode*> dirty_regions_;
+    std::set<std::uint32_t> dirty_slots_;
+};
+
+} // namespace weir

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/object_index.h"
+
+#include <algorithm>
+
+#include "policy/selector.h"
+
+namespace weir {
+namespace {
+
+Labels implied_labels(const Symbol& ns) {
+    static const Symbol key("kubernetes.io/metadata.name");
+    return Labels{Label{key, ns}};
+}
+
+} // namespace
+
+NamespaceRecord& ObjectIndex::ns(const Symbol& name) {
+    auto& record = namespaces_[name];
+    if (!record) {
+        record = std::make_unique<NamespaceRecord>();
+        record->id = ++last_namespace_id_;
+        record->name = name;
+        namespaces_by_id_[record->id] = record.get();
+        set_labels(*record, implied_labels(name), false);
+    }
+    return *record;
+}
+
+NamespaceRecord* ObjectIndex::find_ns(const Symbol& name) {
+    const auto found = namespaces_.find(name);
+    return found == namespaces_.end() ? nullptr : found->second.get();
+}
+
+void ObjectIndex::set_labels(NamespaceRecord& ns, const Labels& labels, bool is_known) {
+    namespaces_by_label_.erase(ns.labels, ns.id);
+    ns.labels = is_known ? labels : implied_labels(ns.name);
+    ns.is_known = is_known;
+    namespaces_by_label_.insert(ns.labels, ns.id);
+}
+
+void ObjectIndex::drop_if_idle(NamespaceRecord& ns) {
+    if (!ns.is_known && ns.pods.empty() && ns.policies.empty()) {
+        namespaces_by_label_.erase(ns.labels, ns.id);
+        namespaces_by_id_.erase(ns.id);
+        const Symbol name = ns.name;
+        namespaces_.erase(name);
+    }
+}
+
+PodRecord& ObjectIndex::pod(const ObjectName& name) {
+    if (auto* existing = find_pod(name)) {
+        return *existing;
+    }
+    auto record = std::make_unique<PodRecord>();
+    record->name = name;
+    record->ns = &ns(name.ns);
+    if (free_pod_ids_.empty()) {
+        record->id = static_cast<std::uint32_t>(pods_.size());
+        pods_.emplace_back();
+    } else {
+        record->id = free_pod_ids_.back();
+        free_pod_ids_.pop_back();
+    }
+    pod_ids_[name] = record->id;
+    insert_sorted(record->ns->pods, record->id);
+    pods_[record->id] = std::move(record);
+    return *pods_[pod_ids_[name]];
+}
+
+PodRecord* ObjectIndex::find_pod(const ObjectName& name) {
+    const auto found = pod_ids_.find(name);
+    return found == pod_ids_.end() ? nullptr : pods_[found->second].get();
+}
+
+void ObjectIndex::set_labels(PodRecord& pod, const Labels& labels) {
+    if (pod.labels != labels) {
+        pods_by_label_.erase(pod.labels, pod.id);
+        pod.labels = labels;
+        pod.labels.shrink_to_fit();
+        pods_by_label_.insert(pod.labels, pod.id);
+    }
+}
+
+void ObjectIndex::index_ports(PodRecord& pod, bool is_insert) {
+    for (const auto& port : pod.ports) {
+        if (port.name.get().empty()) {
+            continue;
+        }
+        const PortName name{&port.name.get(), port.protocol};
+        auto& ids = pods_by_port_[name];
+        if (is_insert) {
+            insert_sorted(ids, pod.id);
+        } else {
+            erase_sorted(ids, pod.id);
+        }
+        if (ids.empty()) {
+            pods_by_port_.erase(name);
+        }
+    }
+}
+
+void ObjectIndex::set_ports(PodRecord& pod, const std::vector<ContainerPort>& ports) {
+    if (pod.ports != ports) {
+        index_ports(pod, false);
+        pod.ports = ports;
+        index_ports(pod, true);
+    }
+}
+
+bool ObjectIndex::drop_if_idle(PodRecord& pod) {
+    if (pod.is_known || !pod.slots.empty()) {
+        return false;
+    }
+    set_labels(pod, {});
+    set_ports(pod, {});
+    erase_sorted(pod.ns->pods, pod.id);
+    drop_if_idle(*pod.ns);
+    pod_ids_.erase(pod.name);
+    free_pod_ids_.push_back(pod.id);
+    pods_[pod.id].reset();
+    return true;
+}
+
+std::vector<NamespaceRecord*> ObjectIndex::namespaces_of(const Selector& selector) {
+    std::vector<NamespaceRecord*> result;
+    const auto add = [&](NamespaceRecord& record) {
+        if (matches(selector, record.labels)) {
+            result.push_back(&record);
+        }
+    };
+    if (const auto ids = namespaces_by_label_.candidates(selector)) {
+        for (const auto id : *ids) {
+            add(*namespaces_by_id_.at(id));
+        }
+    } else {
+        for (const auto& [name, record] : namespaces_) {
+            add(*record);
+        }
+    }
+    return result;
+}
+
+// Starts from the pods of the namespaces or from those with the labels, whichever are fewer.
+std::vector<std::uint32_t> ObjectIndex::candidates(const PodPeer& peer) {
+    std::vector<NamespaceRecord*> namespaces;
+    if (peer.ns) {
+        if (auto* record = find_ns(*peer.ns)) {
+            namespaces.push_back(record);
+        }
+    } else {
+        namespaces = namespaces_of(peer.namespaces);
+    }
+    std::size_t size = 0;
+    for (const auto* record : namespaces) {
+        size += record->pods.size();
+    }
+    auto labelled = pods_by_label_.candidates(peer.pods);
+    if (labelled && labelled->size() < size) {
+        return std::move(*labelled);
+    }
+    std::vector<std::uint32_t> ids;
+    ids.reserve(size);
+    for (const auto* record : namespaces) {
+        ids.insert(ids.end(), record->pods.begin(), record->pods.end());
+    }
+    return ids;
+}
+
+void ObjectIndex::for_each_holder(const Predicate& predicate,
+                                  const std::function<void(PodRecord&)>& visit) {
+    if (const auto* peer = std::get_if<PodPeer>(&predicate.question)) {
+        for (const auto id : candidates(*peer)) {
+            if (holds(*peer, *pods_[id])) {
+                visit(*pods_[id]);
+            }
+        }
+    } else if (const auto* port = std::get_if<NamedPort>(&predicate.question)) {
+        const auto found = pods_by_port_.find(PortName{&port->name.get(), port->protocol});
+        if (found != pods_by_port_.end()) {
+            for (const auto id : found->second) {
+                visit(*pods_[id]);
+            }
+        }
+    }
+}
+
+} // namespace weir

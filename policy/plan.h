@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// One revision on its way: what it takes from the pools and what it writes. It becomes the
+// committed state, or gives everything back.
+#pragma once
+
+#include <boost/container/flat_map.hpp>
+#include <cstdint>
+#include <vector>
+
+#include "policy/mirror.h"
+#include "policy/transaction.h"
+
+namespace weir {
+
+struct Plan {
+    struct NewClass {
+        std::uint32_t id = 0;
+        SignaturePtr signature;
+    };
+    struct NewTable {
+        std::uint32_t id = 0;
+        RuleListPtr list;
+        RowStore::Id default_row = 0;
+        boost::container::flat_map<std::uint32_t, RowStore::Id> rows; // by class
+    };
+    struct Insert {
+        std::uint32_t table = 0;
+        std::uint32_t class_id = 0;
+        RowStore::Id row = 0;
+    };
+    template <typename Node>
+    struct Entry {
+        Node* node = nullptr;
+        std::uint32_t from = 0; // effective class before
+        std::uint32_t to = 0;
+        bool is_written = false;
+        bool is_needed = false;
+    };
+
+    std::vector<NewClass> classes;
+    std::vector<std::uint32_t> transitions; // classes that end with the revision
+    std::vector<NewTable> tables;
+    std::vector<Insert> inserts; // into committed tables
+    std::vector<Insert> passing; // rows of transition classes
+    std::vector<Entry<AddressNode>> peers;
+    std::vector<Entry<RegionNode>> prefixes;
+    std::uint32_t new_peers = 0;
+    std::uint32_t new_prefixes = 0;
+    Transaction transaction;
+
+    void discard(Mirror& mirror);
+    void commit(Mirror& mirror, Desired& desired);
+
+private:
+    void commit_tables(Mirror& mirror);
+    void commit_flips(Mirror& mirror, Desired& desired, Leavings& left);
+    template <typename Node>
+    void commit_entries(std::vector<Entry<Node>>& entries, Mirror& mirror,
+                        std::vector<Node*>& left);
+    void drop_classes(Mirror& mirror, Leavings& left);
+};
+
+} // namespace weir
