@@ -49,12 +49,12 @@ std::string tc(const std::string& line) {
 }
 
 BpffsFolder::BpffsFolder() {
-    std::filesystem::create_directory(path());
-    if (mount("bpf", path().c_str(), "bpf", 0, nullptr) != 0) give_up("mount bpffs");
+    std::filesystem::create_directory(mount_point());
+    if (mount("bpf", mount_point().c_str(), "bpf", 0, nullptr) != 0) give_up("mount bpffs");
 }
 
 BpffsFolder::~BpffsFolder() {
-    umount2(path().c_str(), MNT_DETACH);
+    umount2(mount_point().c_str(), MNT_DETACH);
 }
 
 VethPod::VethPod(const std::string& name) : netns(name), host_name(name) {
@@ -62,6 +62,10 @@ VethPod::VethPod(const std::string& name) : netns(name), host_name(name) {
     ip("link set " + name + " up");
     netns.ip("link set eth0 up");
     ifindex = if_nametoindex(name.c_str());
+}
+
+VethPod::~VethPod() {
+    run_command({"ip", "link", "del", host_name}); // at once; the namespace takes its time
 }
 
 MapSizes small_sizes() {
@@ -111,14 +115,6 @@ std::uint32_t program_id(int fd) {
     std::uint32_t length = sizeof(info);
     if (bpf_prog_get_info_by_fd(fd, &info, &length) != 0) give_up("read a program's info");
     return info.id;
-}
-
-std::string program_name(std::uint32_t id) {
-    const Fd program(bpf_prog_get_fd_by_id(id));
-    bpf_prog_info info{};
-    std::uint32_t length = sizeof(info);
-    if (bpf_prog_get_info_by_fd(program.value(), &info, &length) != 0) return "";
-    return info.name;
 }
 
 } // namespace weir::test

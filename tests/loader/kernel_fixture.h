@@ -5,6 +5,7 @@
 
 #include <linux/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -23,20 +24,25 @@ void enter_host_netns();
 void ip(const std::string& line);
 std::string tc(const std::string& line); // its output
 
-// Unmounts what the loader mounted there.
+// A folder on bpffs of its own, which the loader makes.
 class BpffsFolder {
 public:
     BpffsFolder();
     ~BpffsFolder();
-    std::string path() const { return directory_.path() + "/bpf"; }
+    std::string path() const { return mount_point() + "/weir"; }
 
 private:
+    std::string mount_point() const { return directory_.path() + "/bpf"; }
+
     TempDirectory directory_;
 };
 
 // A pod: a namespace whose eth0 is the peer of the host's interface of the given name.
 struct VethPod {
-    explicit VethPod(const std::string& host_name);
+    explicit VethPod(const std::string& name);
+    ~VethPod();
+    VethPod(const VethPod&) = delete;
+    VethPod& operator=(const VethPod&) = delete;
 
     Netns netns;
     std::string host_name;
@@ -52,6 +58,11 @@ Fd load_foreign_program();
 // Ids of the programs in a tcx hook, in order.
 std::vector<__u32> tcx_programs(std::uint32_t ifindex, weir_direction direction);
 std::uint32_t program_id(int fd);
-std::string program_name(std::uint32_t id);
+
+// In weir_counters.
+constexpr std::size_t counter_index(weir_direction direction, weir_drop_reason reason) {
+    constexpr std::size_t reasons{WEIR_DROP_REASON_COUNT};
+    return direction * reasons + reason;
+}
 
 } // namespace weir::test
