@@ -38,6 +38,7 @@ public:
 
     DecodedFile decode(std::string_view text) {
         for (const DocumentText& part : split_documents(text)) {
+            part_ = part;
             const auto document = Document::parse(part);
             if (document) {
                 decode_root(document->root());
@@ -144,7 +145,7 @@ private:
         if (!name)
             return unidentified("unnamed " + report.object + " in line " +
                                 std::to_string(root.line));
-        DecodedObject decoded{{kind, *name}, origin_, std::nullopt, ""};
+        DecodedObject decoded{{kind, *name}, origin_, std::nullopt, "", part_};
         decoded.origin.line = root.line;
         if (report.has_errors) {
             decoded.why = first_error(first);
@@ -218,6 +219,7 @@ private:
 
     std::string file_;
     Origin origin_;
+    DocumentText part_; // being decoded
     DecodedFile decoded_;
 };
 

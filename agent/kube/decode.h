@@ -20,6 +20,7 @@ struct DecodedObject {
     Origin origin;
     std::optional<Object> object; // nothing when it is invalid
     std::string why;              // then the first error
+    DocumentText document;        // that it stands in, a part of the text given
 };
 
 // An object of a kind that Weir does not use.
