@@ -18,7 +18,7 @@ namespace {
 
 class NetlinkWatch : public std::enable_shared_from_this<NetlinkWatch> {
 public:
-    NetlinkWatch(boost::asio::io_context& context, Callbacks callbacks)
+    NetlinkWatch(boost::asio::io_context& context, InterfaceWatch::Callbacks callbacks)
         : callbacks_(std::move(callbacks)), descriptor_(context) {}
 
     Result<> open() {
@@ -90,7 +90,7 @@ private:
         if (callbacks_.on_resync) callbacks_.on_resync(existing);
     }
 
-    Callbacks callbacks_;
+    InterfaceWatch::Callbacks callbacks_;
     bool is_lost_ = false; // messages, and no resync since
     boost::asio::posix::stream_descriptor descriptor_;
     alignas(nlmsghdr) std::array<char, 65536> buffer_{};
