@@ -12,6 +12,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <unordered_set>
@@ -107,6 +108,7 @@ private:
     std::optional<Clock::time_point> first_event_; // of those that wait
     std::set<std::string> dirty_;                  // files and folders to read
     std::set<std::string> links_;                  // manifests that are symbolic links
+    std::shared_ptr<bool> alive_; // null when stopped: a handler may be queued already
     bool wants_rescan_ = false;
     bool is_watched_ = false;
     std::optional<Problem> problem_; // with the directory or the watches on it
@@ -136,6 +138,7 @@ Result<> ManifestSource::Watcher::start() {
     auto inotify = Inotify::open();
     if (!inotify) return std::unexpected(inotify.error());
     inotify_.emplace(std::move(*inotify));
+    alive_ = std::make_shared<bool>(true);
     is_watched_ = true;
     scan_all();
     if (problem_) return failure(problem_->what);
@@ -144,28 +147,29 @@ Result<> ManifestSource::Watcher::start() {
         store_->retain({files.begin(), files.end()});
     }
     // The descriptor is inotify_'s: stop() takes it back before it is closed.
-    events_.assign(inotify_->fd());
+    boost::system::error_code error;
+    events_.assign(inotify_->fd(), error);
+    if (error) return failure("watch " + directory + ": " + error.message());
     wait();
     deliver(true);
     return {};
 }
 
 void ManifestSource::Watcher::stop() {
+    alive_.reset();
     timer_.cancel();
-    if (events_.is_open()) {
-        events_.cancel();
-        events_.release();
-    }
+    if (events_.is_open()) events_.release(); // cancels the wait
     inotify_.reset();
 }
 
 void ManifestSource::Watcher::wait() {
-    events_.async_wait(asio::posix::stream_descriptor::wait_read,
-                       [this](const boost::system::error_code& error) {
-                           if (error) return; // stopped
-                           inotify_->drain([this](const FileEvent& event) { take(event); });
-                           wait();
-                       });
+    events_.async_wait(
+        asio::posix::stream_descriptor::wait_read,
+        [this, alive = std::weak_ptr<bool>(alive_)](const boost::system::error_code& error) {
+            if (error || alive.expired()) return; // stopped
+            inotify_->drain([this](const FileEvent& event) { take(event); });
+            wait();
+        });
 }
 
 void ManifestSource::Watcher::take(const FileEvent& event) {
@@ -186,7 +190,8 @@ void ManifestSource::Watcher::take(const FileEvent& event) {
     }
     if (is_parent) return;
     if (event.name.empty()) { // a link's target, or a folder that goes
-        if (links_.contains(event.folder)) dirty_.insert(event.folder);
+        if (links_.contains(event.folder)) return relink();
+        if ((event.mask & IN_ATTRIB) != 0) dirty_.insert(event.folder);
         return schedule(options_.quiet);
     }
     if (event.name.starts_with("..")) return relink();
@@ -228,9 +233,10 @@ void ManifestSource::Watcher::schedule(Clock::duration delay) {
     const auto latest = std::max<Clock::time_point>(*first_event_ + options_.patience, now);
     const auto due = delay > options_.patience ? now + delay : std::min(now + delay, latest);
     timer_.expires_at(due);
-    timer_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) process();
-    });
+    timer_.async_wait(
+        [this, alive = std::weak_ptr<bool>(alive_)](const boost::system::error_code& error) {
+            if (!error && !alive.expired()) process();
+        });
 }
 
 void ManifestSource::Watcher::process() {
@@ -244,7 +250,7 @@ void ManifestSource::Watcher::process() {
     for (const std::string& path : std::exchange(dirty_, {})) {
         if (is_folder(path)) {
             scan(path);
-        } else {
+        } else if (is_manifest_name(name_of(path))) {
             read(path);
         }
     }
@@ -255,6 +261,7 @@ void ManifestSource::Watcher::process() {
 void ManifestSource::Watcher::vanish() {
     dirty_.clear();
     wants_rescan_ = true;
+    inotify_->forget(options_.directory);
     if (is_watched_) {
         is_watched_ = false;
         problem_ = Problem{Severity::kError,
@@ -274,14 +281,14 @@ void ManifestSource::Watcher::look_for_return() {
     is_watched_ = true;
     problem_.reset();
     wants_rescan_ = true;
-    // Changes while it fills bring the rescan forward, one patience after the other; it reads what
-    // is there, so only what is missing then counts as deleted.
     schedule(kReturnSettle);
 }
 
 void ManifestSource::Watcher::scan_all() {
     problem_.reset();
     links_.clear();
+    // Another directory may have taken its place: the old one's events are none of ours any more.
+    inotify_->forget(options_.directory);
     // Fails for a directory whose parent may not be read; then only the poll sees it return.
     static_cast<void>(inotify_->watch(parent_of(options_.directory),
                                       IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE));
@@ -294,13 +301,15 @@ void ManifestSource::Watcher::scan(const std::string& folder) {
         if (!watched && watched.error().code != ENOENT) watch_error(watched.error());
     });
     links_.insert(tree.links.begin(), tree.links.end());
+    const std::vector<std::string> known = known_below(folder);
     std::vector<std::string> missing;
-    std::ranges::set_difference(known_below(folder), tree.files, std::back_inserter(missing));
+    std::ranges::set_difference(known, tree.files, std::back_inserter(missing));
     for (const auto& unreadable : tree.unreadable) {
         if (unreadable.path == options_.directory) {
             watch_error({0, "read " + unreadable.path + ": " + unreadable.why});
         }
-        for (const std::string& file : known_below(unreadable.path)) {
+        for (const std::string& file : known) {
+            if (!file.starts_with(unreadable.path + "/")) continue;
             set_->fail(file, "its folder cannot be read: " + unreadable.why,
                        std::chrono::system_clock::now());
             std::erase(missing, file);
@@ -320,7 +329,7 @@ void ManifestSource::Watcher::read(const std::string& path) {
         case FileContent::State::kRead:
             return set_->update(path, std::move(content.text), now);
         case FileContent::State::kMissing:
-            links_.erase(path);
+            if (links_.erase(path) != 0) inotify_->forget(path);
             return set_->remove(path);
         case FileContent::State::kBusy: // closing it brings the next event
             if (!set_->contains(path)) set_->fail(path, "is being written", now);
