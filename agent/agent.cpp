@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/agent.h"
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "agent/config.h"
+#include "agent/control/server.h"
+#include "agent/enforcer.h"
+#include "agent/flow/flow_feed.h"
+#include "agent/flow/flow_store.h"
+#include "agent/http/admin_server.h"
+#include "agent/http/metrics.h"
+#include "agent/inventory.h"
+#include "agent/kube/manifest_source.h"
+#include "agent/run_lock.h"
+
+namespace weir {
+namespace {
+
+void log_problem(const Problem& problem) {
+    const std::string text = to_string(problem);
+    switch (problem.severity) {
+        case Severity::kNotice:
+            return spdlog::info("{}", text);
+        case Severity::kWarning:
+            return spdlog::warn("{}", text);
+        case Severity::kError:
+            return spdlog::error("{}", text);
+    }
+}
+
+// Members are in the order of start; they stop in the reverse one.
+class Agent {
+public:
+    explicit Agent(const Config& config)
+        : config_(config), inventory_(config.node_name), flows_(config.flow_memory) {}
+
+    Result<> start() {
+        if (auto locked = lock(); !locked) return locked;
+        if (auto opened = open_kernel(); !opened) return opened;
+        if (auto read = read_manifests(); !read) return read;
+        return serve();
+    }
+
+    void run() {
+        boost::asio::signal_set signals(context_, SIGTERM, SIGINT);
+        signals.async_wait([this](const boost::system::error_code&, int) { context_.stop(); });
+        context_.run();
+        spdlog::info("stopping; policy stays in force");
+        control_server_.reset();
+    }
+
+private:
+    Result<> lock() {
+        auto taken = RunLock::take(config_.run_dir, config_.bpffs);
+        if (!taken) return std::unexpected(std::move(taken.error()));
+        lock_ = std::move(*taken);
+        return {};
+    }
+
+    Result<> open_kernel() {
+        auto enforcer = Enforcer::open(context_, config_);
+        if (!enforcer) return std::unexpected(std::move(enforcer.error()));
+        enforcer_ = std::move(*enforcer);
+        auto feed = FlowFeed::start(context_, *enforcer_, inventory_, flows_);
+        if (!feed) return std::unexpected(std::move(feed.error()));
+        feed_ = std::move(*feed);
+        return lock_->take_bpffs(config_.bpffs);
+    }
+
+    Result<> read_manifests() {
+        source_ = std::make_unique<ManifestSource>(
+            context_,
+            ManifestOptions{.directory = config_.manifests,
+                            .state_directory = config_.run_dir + "/manifests"},
+            [this](Change change) {
+                inventory_.apply(change);
+                enforcer_->apply(change);
+            },
+            log_problem);
+        return source_->start();
+    }
+
+    // The first revision comes into force here. If it does not fit, an earlier agent's stays, and
+    // whoever asks is told.
+    Result<> serve() {
+        const ControlContext control{.config = config_,
+                                     .enforcer = *enforcer_,
+                                     .inventory = inventory_,
+                                     .flows = flows_,
+                                     .source = *source_,
+                                     .started = std::chrono::system_clock::now()};
+        metrics_ = std::make_unique<Metrics>(control);
+        enforcer_->on_revision([this](const RevisionStatus& revision) {
+            metrics_->observe_compile(revision.compile_seconds);
+            feed_->forget_rules();
+        });
+        if (auto enforced = enforcer_->enforce(); !enforced) {
+            spdlog::error("{}", enforced.error().what);
+        }
+        if (auto listening = start_http(); !listening) return listening;
+        auto server = ControlServer::start(context_, control);
+        if (!server) return std::unexpected(std::move(server.error()));
+        control_server_ = std::move(*server);
+        spdlog::info("node {}: revision {} in force, {} endpoints", config_.node_name,
+                     enforcer_->revision().revision, enforcer_->endpoints().all().size());
+        return {};
+    }
+
+    Result<> start_http() {
+        if (config_.http_address == "none") return {};
+        const auto ready = [this] {
+            return enforcer_->revision().is_in_force
+                       ? Page{.body = "ok\n"}
+                       : Page{.status = 503, .body = "no revision is in force yet\n"};
+        };
+        AdminServer::Pages pages;
+        pages["/livez"] = [] { return Page{.body = "ok\n"}; };
+        pages["/readyz"] = ready;
+        pages["/healthz"] = ready;
+        pages["/metrics"] = [this] {
+            return Page{.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                        .body = metrics_->text()};
+        };
+        auto server = AdminServer::start(context_, config_.http_address, std::move(pages));
+        if (!server) return std::unexpected(std::move(server.error()));
+        admin_server_ = std::move(*server);
+        return {};
+    }
+
+    const Config& config_;
+    boost::asio::io_context context_{1};
+    std::optional<RunLock> lock_;
+    Inventory inventory_;
+    FlowStore flows_;
+    std::unique_ptr<Enforcer> enforcer_;
+    std::unique_ptr<FlowFeed> feed_;
+    std::unique_ptr<ManifestSource> source_;
+    std::unique_ptr<Metrics> metrics_;
+    std::unique_ptr<AdminServer> admin_server_;
+    std::unique_ptr<ControlServer> control_server_;
+};
+
+} // namespace
+
+Result<> run_agent(const Config& config) {
+    spdlog::set_default_logger(spdlog::stderr_color_mt("weir"));
+    Agent agent(config);
+    if (auto started = agent.start(); !started) return started;
+    agent.run();
+    return {};
+}
+
+} // namespace weir

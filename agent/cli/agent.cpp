@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// `weir agent`: the daemon.
+#include "agent/agent.h"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "agent/cli/command.h"
+#include "agent/cli/output.h"
+#include "agent/config.h"
+
+namespace weir::cli {
+
+void add_agent(CLI::App& app, Options& options) {
+    CLI::App* command = app.add_subcommand("agent", "Enforce policy on this node (the daemon)");
+    auto config = std::make_shared<Config>();
+    config->node_name = default_node_name();
+    command->add_option("--manifests", config->manifests, "Folder of Kubernetes YAML, watched")
+        ->envname("WEIR_MANIFESTS")
+        ->required()
+        ->type_name("DIR");
+    command->add_option("--node-name", config->node_name, "Name of this node's Node object")
+        ->envname("WEIR_NODE_NAME");
+    command->add_option("--bpffs", options.bpffs, "Folder for pinned programs and maps")
+        ->envname("WEIR_BPFFS")
+        ->type_name("DIR");
+    command->add_option("--http-address", config->http_address, "Of /metrics and health; none: off")
+        ->envname("WEIR_HTTP_ADDRESS");
+    command->add_option("--flow-memory", config->flow_memory, "Bytes for recent flows")
+        ->envname("WEIR_FLOW_MEMORY")
+        ->transform(CLI::AsSizeValue(false))
+        ->check(CLI::Range(std::size_t{64} << 10, std::size_t{4} << 30));
+    command->footer(
+        "Ends on SIGTERM or SIGINT and leaves policy in force; `weir cleanup` takes it off.\n\n"
+        "Examples:\n  weir agent --manifests /etc/weir/manifests\n"
+        "  weir agent --manifests ./demo --node-name n1 --run-dir /run/weir-n1 --bpffs "
+        "/sys/fs/bpf/weir-n1");
+    command->callback([config, &options] {
+        config->run_dir = options.run_dir;
+        config->bpffs = options.bpffs;
+        const auto done = run_agent(*config);
+        if (done) return;
+        print_error(done.error().what);
+        options.exit_status = kNegative;
+    });
+}
+
+} // namespace weir::cli

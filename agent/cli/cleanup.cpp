@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// `weir cleanup`: takes Weir off this node. Needs no agent, and refuses while one runs.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "agent/cli/command.h"
+#include "agent/cli/output.h"
+#include "agent/run_lock.h"
+#include "loader/dataplane.h"
+
+namespace weir::cli {
+namespace {
+
+void fail(const std::string& what, Options& options) {
+    print_error(what);
+    options.exit_status = kNegative;
+}
+
+// The files that an agent writes, the lock last; the folder only if nothing else is in it.
+void remove_run_files(const std::filesystem::path& run_dir) {
+    std::error_code ignored;
+    for (const char* name : {"weir.sock", "endpoints.json", "manifests", "weir.lock"}) {
+        std::filesystem::remove_all(run_dir / name, ignored);
+    }
+    std::filesystem::remove(run_dir, ignored);
+}
+
+// Cleanup makes no folder to lock that was not there.
+Result<RunLock> take_lock(const Options& options) {
+    if (std::filesystem::exists(options.run_dir)) {
+        return RunLock::take(options.run_dir, options.bpffs);
+    }
+    RunLock lock;
+    if (!std::filesystem::exists(options.bpffs)) return lock;
+    if (auto taken = lock.take_bpffs(options.bpffs); !taken) return std::unexpected(taken.error());
+    return lock;
+}
+
+void run_cleanup(Options& options) {
+    const auto lock = take_lock(options);
+    if (!lock) return fail(lock.error().what + "; stop it first", options);
+    const auto removed = remove_everything(options.bpffs);
+    if (!removed) return fail(removed.error().what, options);
+    remove_run_files(options.run_dir);
+    if (options.is_json()) {
+        const nlohmann::json answer = {{"interfaces", removed->interfaces},
+                                       {"pins", removed->pins}};
+        std::cout << answer.dump() << '\n';
+        return;
+    }
+    std::cout << fmt::format("removed Weir from {} interfaces, {} pins; no traffic is judged now\n",
+                             removed->interfaces, removed->pins);
+}
+
+} // namespace
+
+void add_cleanup(CLI::App& app, Options& options) {
+    CLI::App* command =
+        app.add_subcommand("cleanup", "Remove every hook, pin and file of Weir's from this node");
+    command->add_option("--bpffs", options.bpffs, "Folder of the agent's pins")
+        ->envname("WEIR_BPFFS");
+    command->footer(
+        "Refuses while an agent runs.\n\nExamples:\n  weir cleanup\n"
+        "  weir cleanup --run-dir /run/weir-n2 --bpffs /sys/fs/bpf/weir-n2");
+    command->callback([&options] { run_cleanup(options); });
+}
+
+} // namespace weir::cli

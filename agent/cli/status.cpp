@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// `weir status`: what is enforced here, since when, and what is wrong.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "agent/cli/call.h"
+
+namespace weir::cli {
+namespace {
+
+Cell ready_cell(const v1::StatusResponse& status) {
+    if (!status.ready()) return {"not enforcing: " + status.not_ready_reason(), Colour::kBad};
+    return {fmt::format("enforcing revision {} for {}", status.revision(),
+                        age_text(status.revision_time())),
+            Colour::kGood};
+}
+
+std::string objects_text(const v1::StatusResponse& status) {
+    std::vector<std::string> parts;
+    for (const auto& kind : status.objects()) {
+        parts.push_back(fmt::format("{} {}", kind.count(), kind.kind()));
+    }
+    return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::string maps_text(const v1::StatusResponse& status) {
+    std::vector<std::string> parts;
+    for (const auto& map : status.maps()) {
+        parts.push_back(fmt::format("{} {}/{}", map.map(), map.entries(), map.max_entries()));
+    }
+    return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+void print_facts(const v1::StatusResponse& status) {
+    Table table({});
+    table.add({"policy", ready_cell(status)});
+    table.add({"node", status.node()});
+    table.add({"agent", fmt::format("weir {}, pid {}, up {}", status.version(), status.pid(),
+                                    age_text(status.started()))});
+    table.add({"source", status.source()});
+    table.add({"objects", objects_text(status)});
+    table.add({"endpoints", fmt::format("{} endpoints, {} hooks attached ({})", status.endpoints(),
+                                        status.hooks_attached(), status.hooks())});
+    table.add({"compiled in", fmt::format("{:.1f} ms", status.compile_seconds() * 1000)});
+    table.add({"maps", maps_text(status)});
+    table.add({"metrics", status.http_address().empty() ? "off" : status.http_address()});
+    table.print(std::cout, is_colourful());
+}
+
+void print_counters(const v1::StatusResponse& status) {
+    Table table({"DIRECTION", "PACKETS", "BYTES", "WHAT"});
+    for (const auto& counter : status.counters()) {
+        if (counter.packets() == 0) continue;
+        const bool is_allowed = counter.reason() == "allowed";
+        table.add({counter.direction(), std::to_string(counter.packets()),
+                   std::to_string(counter.bytes()),
+                   is_allowed ? Cell("allowed", Colour::kGood)
+                              : Cell("dropped: " + counter.reason(), Colour::kBad)});
+    }
+    if (table.is_empty()) return;
+    std::cout << '\n';
+    table.print(std::cout, is_colourful());
+}
+
+Cell problem_cell(const v1::Problem& problem) {
+    const std::string place = place_text(problem.file(), problem.line());
+    std::string text = place.empty() ? problem.message() : place + ": " + problem.message();
+    if (problem.kept_last_valid()) text += " (its last valid version stays in force)";
+    return {text, problem.severity() == "error" ? Colour::kBad : Colour::kWarning};
+}
+
+std::vector<Cell> wrongs(const v1::StatusResponse& status) {
+    std::vector<Cell> lines;
+    if (status.has_does_not_fit()) {
+        const auto& misfit = status.does_not_fit();
+        lines.emplace_back(
+            fmt::format("the newest state does not fit: {} needs {} entries and has {}; revision "
+                        "{} stays in force until objects are removed",
+                        misfit.map(), misfit.needed(), misfit.limit(), status.revision()),
+            Colour::kBad);
+    }
+    for (const auto& pod : status.unknown_pods()) {
+        lines.emplace_back("endpoint " + pod +
+                               ": no such Pod object; all its traffic but its "
+                               "node's is refused until one arrives",
+                           Colour::kWarning);
+    }
+    for (const auto& problem : status.problems())
+        lines.push_back(problem_cell(problem));
+    if (status.events_lost() > 0) {
+        lines.emplace_back(
+            fmt::format("{} flow events were lost (counters stay exact)", status.events_lost()),
+            Colour::kWarning);
+    }
+    return lines;
+}
+
+void print_status(const v1::StatusResponse& status) {
+    print_facts(status);
+    print_counters(status);
+    const auto lines = wrongs(status);
+    if (lines.empty()) return;
+    std::cout << '\n';
+    for (const auto& line : lines)
+        std::cout << "! " << tinted(line, is_colourful()) << '\n';
+}
+
+} // namespace
+
+void add_status(CLI::App& app, Options& options) {
+    CLI::App* command =
+        app.add_subcommand("status", "What is enforced on this node, and what is wrong");
+    command->footer(
+        "Exit status 1 while no policy is in force.\n\n"
+        "Examples:\n  weir status\n  weir status -o json | jq .problems");
+    command->callback([&options] {
+        const auto status = ControlClient(options.run_dir).status();
+        show(status, options, print_status);
+        if (status && !status->ready()) options.exit_status = kNegative;
+    });
+}
+
+} // namespace weir::cli

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `weir agent` can be told.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace weir {
+
+struct Config {
+    std::string manifests;                       // folder of the desired state
+    std::string node_name;                       // name of this node's Node object
+    std::string bpffs = "/sys/fs/bpf/weir";      // pins
+    std::string run_dir = "/run/weir";           // socket, lock, endpoints
+    std::string http_address = "127.0.0.1:9964"; // /metrics and health; "none": off
+    std::size_t flow_memory = 16u << 20;         // bytes for recent flows
+};
+
+// The host's name, which is what the kubelet calls the node unless told otherwise.
+std::string default_node_name();
+
+} // namespace weir

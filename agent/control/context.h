@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the control API and the admin endpoint look at. Everything referred to belongs to the thread
+// that runs the io_context and outlives both servers.
+#pragma once
+
+#include <chrono>
+
+namespace weir {
+
+class Enforcer;
+class FlowStore;
+class Inventory;
+class ManifestSource;
+struct Config;
+
+struct ControlContext {
+    const Config& config;
+    Enforcer& enforcer;
+    const Inventory& inventory;
+    FlowStore& flows;
+    const ManifestSource& source;
+    std::chrono::system_clock::time_point started;
+};
+
+} // namespace weir

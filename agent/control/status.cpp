@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// The answer to Status.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "agent/config.h"
+#include "agent/control/answers.h"
+#include "agent/control/messages.h"
+#include "agent/enforcer.h"
+#include "agent/inventory.h"
+#include "agent/kube/manifest_source.h"
+
+namespace weir {
+namespace {
+
+void add_objects(v1::StatusResponse& status, const Inventory& inventory) {
+    for (const auto kind : {Kind::kNamespace, Kind::kNode, Kind::kPod, Kind::kNetworkPolicy}) {
+        auto* count = status.add_objects();
+        count->set_kind(to_string(kind));
+        count->set_count(inventory.counts()[static_cast<std::size_t>(kind)]);
+    }
+}
+
+void add_maps(v1::StatusResponse& status, const Enforcer& enforcer) {
+    const Usage usage = enforcer.compiler().usage();
+    const MapSizes& sizes = enforcer.dataplane().sizes();
+    const auto add = [&status](const char* map, std::uint32_t entries, std::uint32_t most) {
+        auto* fill = status.add_maps();
+        fill->set_map(map);
+        fill->set_entries(entries);
+        fill->set_max_entries(most);
+    };
+    add("weir_peers", usage.peers, sizes.peers);
+    add("weir_prefixes", usage.prefixes, sizes.prefixes);
+    add("weir_tables", usage.tables, sizes.tables);
+    add("weir_rules", usage.rules, sizes.rules);
+    add("weir_rows", usage.intervals, sizes.intervals);
+}
+
+void add_counters(v1::StatusResponse& status, const std::vector<weir_counter>& counters) {
+    for (std::uint8_t direction = 0; direction < WEIR_DIRECTIONS; ++direction) {
+        for (std::uint8_t reason = 0; reason < WEIR_DROP_REASON_COUNT; ++reason) {
+            const auto& counter =
+                counters[direction * std::size_t{WEIR_DROP_REASON_COUNT} + reason];
+            auto* message = status.add_counters();
+            message->set_direction(direction_word(direction));
+            message->set_reason(reason == WEIR_DROP_NONE ? "allowed" : drop_word(reason));
+            message->set_packets(counter.packets);
+            message->set_bytes(counter.bytes);
+        }
+    }
+    status.set_events_lost(counters[WEIR_COUNTER_EVENTS_LOST].packets);
+}
+
+std::string sentence_of(const Problem& problem) {
+    std::string text = problem.object;
+    for (const auto* part : {&problem.field, &problem.what}) {
+        if (!part->empty()) text += (text.empty() ? "" : ": ") + *part;
+    }
+    return problem.remedy.empty() ? text : text + "; " + problem.remedy;
+}
+
+void add_problem(v1::StatusResponse& status, const Problem& problem) {
+    auto* message = status.add_problems();
+    message->set_severity(to_string(problem.severity));
+    message->set_message(sentence_of(problem));
+    message->set_file(problem.file);
+    message->set_line(problem.line);
+    message->set_object(problem.object);
+}
+
+void add_kept(v1::StatusResponse& status, const KeptObject& kept) {
+    auto* message = status.add_problems();
+    message->set_severity("error");
+    message->set_object(to_string(kept.key));
+    message->set_message(fmt::format("{}: {}", to_string(kept.key), kept.why));
+    message->set_file(kept.origin.file.get());
+    message->set_line(kept.origin.line);
+    message->set_kept_last_valid(true);
+}
+
+void add_error(v1::StatusResponse& status, const std::string& file, const std::string& text) {
+    auto* message = status.add_problems();
+    message->set_severity("error");
+    message->set_file(file);
+    message->set_message(text);
+}
+
+void add_wrongs(v1::StatusResponse& status, const ControlContext& context) {
+    const ManifestStatus manifests = context.source.status();
+    for (const auto& kept : manifests.kept)
+        add_kept(status, kept);
+    for (const auto& problem : manifests.problems)
+        add_problem(status, problem);
+    const RevisionStatus& revision = context.enforcer.revision();
+    if (!manifests.is_watched) {
+        add_error(status, manifests.directory,
+                  "the folder of manifests is missing: its last state stays in force; put it back");
+    }
+    if (!revision.write_error.empty()) {
+        add_error(status, "",
+                  "the newest revision cannot be written: " + revision.write_error +
+                      "; the old one stays in force and the agent tries again");
+    }
+    if (!revision.does_not_fit) return;
+    auto* misfit = status.mutable_does_not_fit();
+    misfit->set_map(revision.does_not_fit->map);
+    misfit->set_needed(revision.does_not_fit->needed);
+    misfit->set_limit(revision.does_not_fit->limit);
+}
+
+void add_hooks(v1::StatusResponse& status, const ControlContext& context) {
+    const auto attached = context.enforcer.dataplane().attached();
+    if (!attached) return;
+    status.set_hooks_attached(static_cast<std::uint32_t>(attached->size() * WEIR_DIRECTIONS));
+    if (attached->empty()) return;
+    status.set_hooks(attached->front().kind == HookKind::kTcx ? "tcx" : "clsact");
+}
+
+} // namespace
+
+v1::StatusResponse status_of(const ControlContext& context) {
+    v1::StatusResponse status;
+    const Config& config = context.config;
+    const RevisionStatus& revision = context.enforcer.revision();
+    status.set_version(WEIR_VERSION);
+    status.set_node(config.node_name);
+    status.set_pid(static_cast<std::uint32_t>(::getpid()));
+    *status.mutable_started() = timestamp_of(context.started);
+    status.set_source("manifests " + config.manifests);
+    status.set_bpffs(config.bpffs);
+    status.set_run_dir(config.run_dir);
+    if (config.http_address != "none") status.set_http_address(config.http_address);
+    add_hooks(status, context);
+
+    status.set_ready(revision.is_in_force);
+    if (!revision.is_in_force) status.set_not_ready_reason("no revision is in force yet");
+    status.set_revision(revision.revision);
+    *status.mutable_revision_time() = timestamp_of(revision.since);
+    status.set_compile_seconds(revision.compile_seconds);
+
+    const auto& endpoints = context.enforcer.endpoints().all();
+    status.set_endpoints(static_cast<std::uint32_t>(endpoints.size()));
+    for (const auto& [slot, endpoint] : endpoints) {
+        const ObjectName name{Symbol(endpoint.ns), Symbol(endpoint.name)};
+        if (context.inventory.pod(name) == nullptr) status.add_unknown_pods(endpoint.pod());
+    }
+    add_objects(status, context.inventory);
+    add_maps(status, context.enforcer);
+    if (const auto counters = context.enforcer.dataplane().counters()) {
+        add_counters(status, *counters);
+    }
+    add_wrongs(status, context);
+    return status;
+}
+
+} // namespace weir

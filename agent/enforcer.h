@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps the kernel in step with the desired state: endpoints and objects in, revisions out. A
+// revision is compiled, written and in force, or the one before stays in force.
+// Lives on the thread that runs the io_context.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/endpoint/endpoint_table.h"
+#include "loader/dataplane.h"
+#include "loader/result.h"
+#include "policy/compiler.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace weir {
+
+struct Config;
+class InterfaceWatch;
+class Reclaimer;
+
+// The newest revision, and what came between it and a newer one.
+struct RevisionStatus {
+    std::uint32_t revision = 0;
+    bool is_in_force = false; // false until this agent has written its first one
+    std::chrono::system_clock::time_point since;
+    double compile_seconds = 0; // of the last one, compile and writes
+    std::optional<DoesNotFit> does_not_fit;
+    std::string write_error; // empty unless the last write failed
+};
+
+class Enforcer {
+public:
+    // Opens the maps, or adopts an earlier agent's, and restores the endpoints. Policy is that of
+    // the earlier agent until the first enforce().
+    static Result<std::unique_ptr<Enforcer>> open(boost::asio::io_context& context,
+                                                  const Config& config);
+    ~Enforcer();
+
+    // Called after each revision that came into force.
+    void on_revision(std::function<void(const RevisionStatus&)> callback);
+
+    // Desired state. Compiled soon, several changes together when they come fast.
+    void apply(const Change& change);
+    // Compiles and writes now, and attaches the restored endpoints. Fails when the state does not
+    // fit or cannot be written: the old revision is in force then.
+    Result<> enforce();
+
+    // Returns when the pod's policy is in force.
+    Result<EndpointChange> add_endpoint(const std::string& ns, const std::string& name,
+                                        const std::string& netns, const std::string& interface);
+    // False when there is no such endpoint.
+    Result<bool> remove_endpoint(const std::string& ns, const std::string& name);
+
+    const EndpointTable& endpoints() const { return endpoints_; }
+    const Compiler& compiler() const { return compiler_; }
+    const Dataplane& dataplane() const { return dataplane_; }
+    Dataplane& dataplane() { return dataplane_; }
+    const RevisionStatus& revision() const { return status_; }
+
+private:
+    Enforcer(boost::asio::io_context& context, const Config& config, Dataplane dataplane);
+
+    Result<> restore();
+    Result<> adopt();
+    Result<> write(const Transaction& transaction);
+    Result<> connect(const Endpoint& endpoint); // bind and attach
+    void disconnect(const Endpoint& endpoint);  // the other way round, and free the slot
+    void set_local(const Endpoint& endpoint);
+    void withdraw(const Endpoint& endpoint);
+    void refresh_endpoints(const Change& change);
+    void interface_gone(std::uint32_t ifindex);
+    void interfaces_left(const std::set<std::uint32_t>& existing);
+    void enforce_soon();
+    void reclaim_after(std::uint64_t commit);
+    void retry_later();
+
+    boost::asio::io_context& context_;
+    Dataplane dataplane_;
+    EndpointTable endpoints_;
+    Compiler compiler_;
+    RevisionStatus status_;
+    std::function<void(const RevisionStatus&)> on_revision_;
+    std::vector<std::uint32_t>
+        unconnected_; // slots of restored endpoints, until the first revision
+    bool is_enforcing_soon_ = false;
+    std::unique_ptr<Reclaimer> reclaimer_;
+    std::unique_ptr<InterfaceWatch> watch_;
+};
+
+} // namespace weir

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// The admin endpoint: a small HTTP server for /metrics and the health checks. GET and HEAD only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "loader/result.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace weir {
+
+struct Page {
+    int status = 200;
+    std::string content_type = "text/plain; charset=utf-8";
+    std::string body;
+};
+
+// Lives on the io_context's thread, where pages are made too.
+class AdminServer {
+public:
+    using Pages = std::map<std::string, std::function<Page()>>; // by path
+
+    // address: "127.0.0.1:9964", "[::1]:9964"; port 0 takes a free one.
+    static Result<std::unique_ptr<AdminServer>> start(boost::asio::io_context& context,
+                                                      const std::string& address, Pages pages);
+    ~AdminServer();
+
+    std::uint16_t port() const;
+
+private:
+    class Acceptor;
+
+    explicit AdminServer(std::shared_ptr<Acceptor> acceptor);
+
+    std::shared_ptr<Acceptor> acceptor_;
+};
+
+} // namespace weir

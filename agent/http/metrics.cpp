@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/http/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <algorithm>
+#include <map>
+#include <vector>
+
+#include "agent/enforcer.h"
+#include "agent/flow/flow_record.h"
+#include "agent/flow/flow_store.h"
+#include "agent/inventory.h"
+#include "agent/kube/manifest_source.h"
+
+namespace weir {
+namespace {
+
+using Labels = std::map<std::string, std::string>; // prometheus-cpp's
+
+// Raises a counter to what the kernel counted; the kernel's only count up.
+void raise(prometheus::Counter& counter, std::uint64_t total) {
+    const double behind = static_cast<double>(total) - counter.Value();
+    if (behind > 0) counter.Increment(behind);
+}
+
+} // namespace
+
+class Metrics::Registry {
+public:
+    explicit Registry(const ControlContext& context) : context_(context) {
+        gauge("weir_build_info", "Version of the agent; always 1",
+              {{"version", WEIR_VERSION}, {"node", context.inventory.node_name().get()}})
+            .Set(1);
+        read_counters(); // every series exists from the start, at 0
+    }
+
+    void observe_compile(double seconds) { compile_seconds_.Observe(seconds); }
+
+    std::string text() {
+        read_counters();
+        read_maps();
+        read_state();
+        return prometheus::TextSerializer().Serialize(registry_.Collect());
+    }
+
+private:
+    prometheus::Counter& counter(const std::string& name, const std::string& help,
+                                 const Labels& labels) {
+        return prometheus::BuildCounter().Name(name).Help(help).Register(registry_).Add(labels);
+    }
+
+    prometheus::Gauge& gauge(const std::string& name, const std::string& help,
+                             const Labels& labels = {}) {
+        return prometheus::BuildGauge().Name(name).Help(help).Register(registry_).Add(labels);
+    }
+
+    void read_counters() {
+        const auto read = context_.enforcer.dataplane().counters();
+        if (!read) return; // the series stay as they were
+        for (std::uint8_t direction = 0; direction < WEIR_DIRECTIONS; ++direction) {
+            read_direction(*read, direction);
+        }
+        raise(counter("weir_events_lost_total", "Flow events that found the ring buffer full", {}),
+              (*read)[WEIR_COUNTER_EVENTS_LOST].packets);
+    }
+
+    void read_direction(const std::vector<weir_counter>& counters, std::uint8_t direction) {
+        const std::size_t base = direction * std::size_t{WEIR_DROP_REASON_COUNT};
+        weir_counter dropped{};
+        for (std::uint8_t reason = 1; reason < WEIR_DROP_REASON_COUNT; ++reason) {
+            dropped.packets += counters[base + reason].packets;
+            dropped.bytes += counters[base + reason].bytes;
+            raise(
+                counter("weir_drops_packets_total", "Packets dropped, by reason",
+                        {{"direction", direction_word(direction)}, {"reason", drop_word(reason)}}),
+                counters[base + reason].packets);
+        }
+        read_verdict(direction, "allow", counters[base + WEIR_DROP_NONE]);
+        read_verdict(direction, "deny", dropped);
+    }
+
+    void read_verdict(std::uint8_t direction, const char* verdict, const weir_counter& total) {
+        const Labels labels{{"direction", direction_word(direction)}, {"verdict", verdict}};
+        raise(counter("weir_packets_total", "Packets of endpoints, as on the wire", labels),
+              total.packets);
+        raise(counter("weir_bytes_total", "Bytes of endpoints, as on the wire", labels),
+              total.bytes);
+    }
+
+    void read_maps() {
+        const Usage usage = context_.enforcer.compiler().usage();
+        const MapSizes& sizes = context_.enforcer.dataplane().sizes();
+        read_map("weir_peers", usage.peers, sizes.peers);
+        read_map("weir_prefixes", usage.prefixes, sizes.prefixes);
+        read_map("weir_tables", usage.tables, sizes.tables);
+        read_map("weir_rules", usage.rules, sizes.rules);
+        read_map("weir_rows", usage.intervals, sizes.intervals);
+    }
+
+    void read_map(const char* map, std::uint32_t entries, std::uint32_t most) {
+        gauge("weir_map_entries", "Entries in use", {{"map", map}}).Set(entries);
+        gauge("weir_map_max_entries", "Entries that fit", {{"map", map}}).Set(most);
+    }
+
+    void read_state() {
+        const RevisionStatus& revision = context_.enforcer.revision();
+        gauge("weir_revision", "Revision in force").Set(revision.revision);
+        gauge("weir_revision_fits", "1, or 0 while the newest state does not fit the maps")
+            .Set(revision.does_not_fit ? 0 : 1);
+        gauge("weir_endpoints", "Endpoints of this node")
+            .Set(static_cast<double>(context_.enforcer.endpoints().all().size()));
+        for (const auto kind : {Kind::kNamespace, Kind::kNode, Kind::kPod, Kind::kNetworkPolicy}) {
+            gauge("weir_objects", "Objects in force, by kind", {{"kind", to_string(kind)}})
+                .Set(context_.inventory.counts()[static_cast<std::size_t>(kind)]);
+        }
+        const ManifestStatus manifests = context_.source.status();
+        const auto is_error = [](const Problem& problem) {
+            return problem.severity == Severity::kError;
+        };
+        gauge("weir_manifest_problems", "Manifests that cannot be used as they are")
+            .Set(static_cast<double>(std::ranges::count_if(manifests.problems, is_error)));
+        gauge("weir_manifest_kept", "Objects kept in their last valid version")
+            .Set(static_cast<double>(manifests.kept.size()));
+        gauge("weir_flow_records", "Recent flows in memory")
+            .Set(static_cast<double>(context_.flows.size()));
+    }
+
+    const ControlContext context_;
+    prometheus::Registry registry_;
+    prometheus::Histogram& compile_seconds_ =
+        prometheus::BuildHistogram()
+            .Name("weir_compile_seconds")
+            .Help("From a change to its revision in force")
+            .Register(registry_)
+            .Add({}, prometheus::Histogram::BucketBoundaries{0.0005, 0.001, 0.0025, 0.005, 0.01,
+                                                             0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5});
+};
+
+Metrics::Metrics(const ControlContext& context) : registry_(std::make_unique<Registry>(context)) {}
+Metrics::~Metrics() = default;
+
+void Metrics::observe_compile(double seconds) {
+    registry_->observe_compile(seconds);
+}
+
+std::string Metrics::text() {
+    return registry_->text();
+}
+
+} // namespace weir

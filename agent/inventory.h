@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the agent knows of the cluster beside what policy needs: who has an address, what is called
+// how, and which policies there are. For flows, status, explain and the policy commands.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "policy/model.h"
+
+namespace weir {
+
+// Who has an address.
+struct AddressOwner {
+    ObjectName pod; // both empty when it is a node's
+    Symbol node;    // of the node's address, else empty
+
+    bool operator==(const AddressOwner&) const = default;
+};
+
+struct KnownPod {
+    Symbol node;
+    std::vector<Address> addresses;
+    bool is_host_network = false;
+    Labels labels; // of this node's pods only
+};
+
+struct ObjectNameHash {
+    std::size_t operator()(const ObjectName& name) const noexcept;
+};
+
+class Inventory {
+public:
+    explicit Inventory(const std::string& node_name) : node_name_(node_name) {}
+
+    void apply(const Change& change);
+
+    const AddressOwner* owner_of(const Address& address) const;
+    const KnownPod* pod(const ObjectName& name) const;
+    const std::vector<Address>* node_addresses(const Symbol& name) const;
+    // By "namespace/name".
+    const std::map<std::string, NetworkPolicy>& policies() const { return policies_; }
+    // Objects of a kind, indexed by Kind.
+    const std::array<std::uint32_t, 4>& counts() const { return counts_; }
+    const Symbol& node_name() const { return node_name_; }
+
+private:
+    void put(const Namespace& object);
+    void put(const Node& object);
+    void put(const Pod& object);
+    void put(const NetworkPolicy& object);
+    void erase(const ObjectKey& key);
+    void give_up(const std::vector<Address>& addresses, const AddressOwner& owner);
+    std::uint32_t& count(Kind kind) { return counts_[static_cast<std::size_t>(kind)]; }
+
+    Symbol node_name_;
+    std::unordered_map<Address, AddressOwner> owners_;
+    std::unordered_map<ObjectName, KnownPod, ObjectNameHash> pods_;
+    std::map<std::string, std::vector<Address>> nodes_;
+    std::map<std::string, bool> namespaces_;
+    std::map<std::string, NetworkPolicy> policies_;
+    std::array<std::uint32_t, 4> counts_{};
+};
+
+} // namespace weir

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Evaluates the compiled tables as the programs do, with what they let by before they ask policy.
+#include "agent/verdicts/engine.h"
+#include "policy/table_image.h"
+
+namespace weir {
+namespace {
+
+class ModelEngine final : public Engine {
+public:
+    std::size_t max_pods() const override { return SIZE_MAX; }
+    Limits limits() const override { return {}; }
+
+    Result<> apply(const std::vector<LocalPod>&, const Transaction& transaction) override {
+        tables_.apply(transaction);
+        return {};
+    }
+
+    Result<SideAnswer> judge(const SideQuestion& question) override {
+        if (question.source == question.destination) {
+            return SideAnswer{.is_allowed = true, .rule = WEIR_RULE_OWN_ADDRESS, .error = {}};
+        }
+        const bool is_egress = question.direction == WEIR_EGRESS;
+        if (!is_egress && question.is_from_own_node) {
+            return SideAnswer{.is_allowed = true, .rule = WEIR_RULE_OWN_NODE, .error = {}};
+        }
+        const Judgement judgement = tables_.judge(
+            question.slot, question.direction, is_egress ? question.destination : question.source,
+            question.protocol, question.port);
+        return SideAnswer{.is_allowed = judgement.is_allowed, .rule = judgement.rule, .error = {}};
+    }
+
+private:
+    TableImage tables_;
+};
+
+} // namespace
+
+std::unique_ptr<Engine> make_model_engine() {
+    return std::make_unique<ModelEngine>();
+}
+
+} // namespace weir
