@@ -39,9 +39,9 @@ struct IpOptions {
     std::uint16_t fragment_offset = 0; // in bytes, a multiple of 8
     bool more_fragments = false;
     std::uint32_t identification = 1;
-    std::size_t header_options = 0; // IPv4: bytes of options, a multiple of 4
-    std::vector<Bytes> extensions;  // IPv6: whole headers; their next-header bytes are filled in
-    std::vector<std::uint8_t> extension_types;
+    std::size_t header_options = 0;  // IPv4: bytes of options, a multiple of 4
+    std::vector<Bytes> extensions{}; // IPv6: whole headers; their next-header bytes are filled in
+    std::vector<std::uint8_t> extension_types{};
 };
 Bytes ip(std::string_view source, std::string_view destination, const Bytes& payload,
          const IpOptions& options = {});
@@ -50,8 +50,8 @@ Bytes ip(std::string_view source, std::string_view destination, const Bytes& pay
 struct FrameOptions {
     std::array<std::uint8_t, 6> destination = {2, 0, 0, 0, 0, 1};
     std::array<std::uint8_t, 6> source = {2, 0, 0, 0, 0, 2};
-    std::vector<std::uint16_t> vlans; // outermost first
-    std::uint16_t ether_type = 0;     // 0: from the IP version
+    std::vector<std::uint16_t> vlans{}; // outermost first
+    std::uint16_t ether_type = 0;       // 0: from the IP version
 };
 Bytes frame(const Bytes& payload, const FrameOptions& options = {});
 // ARP request (1) or reply (2) for Ethernet and IPv4.
