@@ -36,11 +36,11 @@ fetch() {
     mv "$cache/new" "$cache/$1"
 }
 
-# Copies a program and the shared libraries it needs into the root folder.
+# add_program ROOT PROGRAM FOLDER: copies a program and the shared libraries it needs.
 add_program() {
     local root=$1 program=$2 library
-    install -D "$program" "$root/tests/$(basename "$program")"
-    strip --strip-debug "$root/tests/$(basename "$program")"
+    install -D "$program" "$root/$3/$(basename "$program")"
+    strip --strip-debug "$root/$3/$(basename "$program")"
     ldd "$program" | sed -n 's/.*=> \(\/[^ ]*\).*/\1/p; s/^[[:space:]]*\(\/[^ ]*\) (.*/\1/p' |
         while read -r library; do
             [ -e "$root$library" ] || install -D "$library" "$root$library"
@@ -53,6 +53,7 @@ make_root() {
     mkdir -p "$root"/{bin,proc,sys,dev,tmp,run,modules,tests}
     install "$(command -v busybox)" "$root/bin/busybox"
     install "$here/init" "$root/init"
+    add_program "$root" "$(command -v ip)" sbin # busybox has no `ip netns`
     for module in $modules; do
         file=$(find "$kernel" -name "$module.ko*" | head -n 1)
         [ -n "$file" ] || die "no module $module in $kernel"
@@ -63,7 +64,7 @@ make_root() {
         echo "$module" >>"$root/modules/order"
     done
     while read -r program; do
-        [ -z "$program" ] || add_program "$root" "$program"
+        [ -z "$program" ] || add_program "$root" "$program" tests
     done <"$tests"
 }
 
