@@ -53,6 +53,7 @@ void Plan::commit_tables(Mirror& mirror) {
 }
 
 void Plan::commit_flips(Mirror& mirror, Desired& desired, Leavings& left) {
+    std::vector<std::uint32_t> left_tables;
     for (const auto& flip : transaction.flips) {
         auto& word = desired.slots()[flip.slot].kernel_words[flip.direction];
         const auto before = WEIR_RULES_TABLE(word);
@@ -63,11 +64,15 @@ void Plan::commit_flips(Mirror& mirror, Desired& desired, Leavings& left) {
         }
         if (const auto found = mirror.tables.find(before); found != mirror.tables.end()) {
             std::erase(found->second.slots, std::pair(flip.slot, flip.direction));
-            mirror.drop_table_if_unused(before, left);
+            left_tables.push_back(before);
         }
         if (after != WEIR_TABLE_NONE) {
             mirror.tables.at(after).slots.emplace_back(flip.slot, flip.direction);
         }
+    }
+    // Only now: a slot may come to a table that another one leaves.
+    for (const auto table : left_tables) {
+        mirror.drop_table_if_unused(table, left);
     }
     std::erase_if(mirror.adopted_tables, [&](std::uint32_t table) {
         mirror.drop_table_if_unused(table, left);

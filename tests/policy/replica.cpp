@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/policy/replica.h"
+
+#include <array>
+#include <limits>
+#include <utility>
+
+namespace weir::test {
+namespace {
+
+constexpr std::array kBoth{WEIR_EGRESS, WEIR_INGRESS};
+
+} // namespace
+
+Replica::Replica(const Limits& limits, std::vector<std::uint32_t> slots, std::vector<Address> peers,
+                 std::vector<Probe> probes)
+    : limits_(limits),
+      slots_(std::move(slots)),
+      peers_(std::move(peers)),
+      probes_(std::move(probes)),
+      compiler_(limits) {}
+
+void Replica::apply(const Change& change) {
+    compiler_.apply(change);
+    naive_.apply(change);
+}
+
+void Replica::set_local(const LocalPod& local) {
+    compiler_.set_local(local);
+    naive_.set_local(local);
+}
+
+void Replica::erase_local(std::uint32_t slot) {
+    compiler_.erase_local(slot);
+    naive_.erase_local(slot);
+}
+
+Replica::Cells Replica::cells() const {
+    Cells result;
+    for (const auto slot : slots_) {
+        for (const auto direction : kBoth) {
+            for (const auto& peer : peers_) {
+                for (const auto& probe : probes_) {
+                    const auto judged =
+                        image_.judge(slot, direction, peer, probe.protocol, probe.port);
+                    result.push_back(Cell{judged.is_allowed, judged.rule});
+                }
+            }
+        }
+    }
+    return result;
+}
+
+std::string Replica::place(std::size_t cell) const {
+    const auto& probe = probes_[cell % probes_.size()];
+    cell /= probes_.size();
+    const auto& peer = peers_[cell % peers_.size()];
+    cell /= peers_.size();
+    return "slot " + std::to_string(slots_[cell / 2]) + (cell % 2 == 0 ? " egress" : " ingress") +
+           " peer " + peer.to_string() + " protocol " + std::to_string(probe.protocol) + " port " +
+           std::to_string(probe.port);
+}
+
+std::string Replica::check_rule(const Cell& cell, const NaiveVerdict& expected) const {
+    if (cell.is_allowed != expected.is_allowed) {
+        return expected.is_allowed ? "denied instead of allowed" : "allowed instead of denied";
+    }
+    if (!expected.index && expected.isolated_by.empty()) {
+        return cell.rule < WEIR_RULE_FIRST ? "" : "a policy's rule where none decides";
+    }
+    const auto* info = compiler_.rules().find(cell.rule);
+    if (info == nullptr) {
+        return "unknown rule " + std::to_string(cell.rule);
+    }
+    if (info->index != expected.index || info->isolated_by != expected.isolated_by ||
+        (expected.policy && info->policy != *expected.policy)) {
+        return "wrong rule " + info->policy.name.get();
+    }
+    return "";
+}
+
+std::string Replica::check_naive(const Cells& now) const {
+    std::size_t cell = 0;
+    for (const auto slot : slots_) {
+        for (const auto direction : kBoth) {
+            for (const auto& peer : peers_) {
+                for (const auto& probe : probes_) {
+                    const auto expected =
+                        naive_.judge(slot, direction, peer, probe.protocol, probe.port);
+                    const auto wrong = check_rule(now[cell], expected);
+                    if (!wrong.empty()) {
+                        return wrong + ": " + place(cell);
+                    }
+                    ++cell;
+                }
+            }
+        }
+    }
+    return "";
+}
+
+std::string Replica::check_queries(const Cells& now) const {
+    std::size_t cell = 0;
+    for (const auto slot : slots_) {
+        for (const auto direction : kBoth) {
+            for (const auto& peer : peers_) {
+                for (const auto& probe : probes_) {
+                    const auto judged =
+                        compiler_.judge(slot, direction, peer, probe.protocol, probe.port);
+                    if (Cell{judged.is_allowed, judged.rule} != now[cell]) {
+                        return "judge() disagrees with the maps: " + place(cell);
+                    }
+                    ++cell;
+                }
+            }
+        }
+    }
+    return "";
+}
+
+// Cached verdicts count too: a slot whose verdict for a peer changed must get a new generation no
+// earlier than that.
+std::string Replica::apply_watched(const Transaction& transaction, const Cells& before) {
+    TableImage after = image_;
+    after.apply(transaction);
+    std::swap(image_, after);
+    const Cells target = cells();
+    std::swap(image_, after);
+
+    std::string wrong;
+    std::size_t write = 0;
+    const auto cells_per_slot = peers_.size() * probes_.size() * 2;
+    Cells last = before;
+    std::map<std::size_t, std::size_t> changed_at; // slot's place -> write
+    const auto look = [&] {
+        const Cells now = cells();
+        for (std::size_t cell = 0; cell < now.size() && wrong.empty(); ++cell) {
+            if (now[cell] != before[cell] && now[cell] != target[cell]) {
+                wrong =
+                    "neither old nor new after write " + std::to_string(write) + ": " + place(cell);
+            }
+            if (now[cell] != last[cell]) {
+                changed_at[cell / (cells_per_slot / 2)] = write;
+            }
+        }
+        last = now;
+        ++write;
+        return wrong.empty();
+    };
+    image_.apply(transaction, look);
+    look();
+    // Flips come after rows, default rows, rules, peers and prefixes.
+    const auto first_flip = transaction.rows.size() + transaction.default_rows.size() +
+                            transaction.rules.size() + transaction.peers.size() +
+                            transaction.prefixes.size();
+    std::map<std::size_t, std::size_t> flipped_at;
+    for (std::size_t flip = 0; flip < transaction.flips.size(); ++flip) {
+        for (std::size_t place = 0; place < slots_.size(); ++place) {
+            if (slots_[place] == transaction.flips[flip].slot) {
+                flipped_at[place * 2 + transaction.flips[flip].direction] = first_flip + flip + 1;
+            }
+        }
+    }
+    for (const auto& [slot, changed] : changed_at) {
+        if (wrong.empty() && (!flipped_at.contains(slot) || flipped_at[slot] < changed)) {
+            wrong = "a cached verdict stays: slot " + std::to_string(slots_[slot / 2]) +
+                    (slot % 2 == 0 ? " egress" : " ingress");
+        }
+    }
+    return wrong;
+}
+
+std::string Replica::revise(bool every_write) {
+    auto outcome = compiler_.compile();
+    const Cells before = cells();
+    did_fit_ = std::holds_alternative<Transaction>(outcome);
+    if (!did_fit_) {
+        return check_queries(before);
+    }
+    const auto& transaction = std::get<Transaction>(outcome);
+    writes_ = transaction.rows.size() + transaction.default_rows.size() + transaction.rules.size() +
+              transaction.prefixes.size() + transaction.peers.size() + transaction.flips.size() +
+              transaction.final_prefixes.size() + transaction.final_peers.size();
+    std::string wrong;
+    if (every_write) {
+        wrong = apply_watched(transaction, before);
+    } else {
+        image_.apply(transaction);
+    }
+    if (!wrong.empty()) {
+        return wrong;
+    }
+    commits_ = compiler_.commit();
+    const Cells now = cells();
+    wrong = check_naive(now);
+    return wrong.empty() ? check_queries(now) : wrong;
+}
+
+std::string Replica::restart_after(std::size_t writes) {
+    auto outcome = compiler_.compile();
+    if (const auto* transaction = std::get_if<Transaction>(&outcome)) {
+        image_.apply(*transaction, [&] { return writes-- > 0; });
+    }
+    Compiler successor(limits_);
+    successor.adopt(image_.kernel_state());
+    NaiveEvaluator naive;
+    naive.apply(naive_.everything());
+    successor.apply(naive_.everything());
+    for (const auto& local : naive_.locals()) {
+        naive.set_local(local);
+        successor.set_local(local);
+    }
+    // Endpoints that went meanwhile.
+    for (const auto slot : slots_) {
+        bool is_local = false;
+        for (const auto& local : naive_.locals()) {
+            is_local = is_local || local.slot == slot;
+        }
+        if (!is_local) {
+            successor.erase_local(slot);
+        }
+    }
+    compiler_ = std::move(successor);
+    naive_ = std::move(naive);
+    commits_ = 0;
+    return "";
+}
+
+std::string Replica::collect(std::uint64_t commits_ago) {
+    const Cells before = cells();
+    image_.erase(compiler_.take_garbage(commits_ > commits_ago ? commits_ - commits_ago : 0));
+    compiler_.reclaim();
+    if (cells() != before) {
+        return "erasing garbage changed a verdict";
+    }
+    const auto maps = image_.usage();
+    const auto known = compiler_.usage();
+    if (maps.peers != known.peers || maps.prefixes != known.prefixes || maps.rules != known.rules) {
+        return "usage: peers " + std::to_string(maps.peers) + "/" + std::to_string(known.peers) +
+               " prefixes " + std::to_string(maps.prefixes) + "/" + std::to_string(known.prefixes) +
+               " rules " + std::to_string(maps.rules) + "/" + std::to_string(known.rules);
+    }
+    return "";
+}
+
+} // namespace weir::test
