@@ -1,29 +1,70 @@
 // SPDX-License-Identifier: Apache-2.0
+// weir-bench: what Weir costs, as ratios to a baseline of the same run where hosts would differ.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
 
+#include "bench/compile.h"
 #include "bench/dataplane.h"
+#include "bench/memory.h"
 #include "bench/report.h"
+#include "bench/roundtrip.h"
+
+namespace {
+
+struct Suite {
+    const char* name;
+    std::function<weir::Result<>(weir::bench::Report&)> run;
+};
+
+// The agent that is measured is the one beside this program, unless told otherwise.
+void find_agent() {
+    std::error_code error;
+    const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+    if (!error) ::setenv("WEIR_PROGRAM", (self.parent_path() / "weir").c_str(), 0);
+}
+
+} // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app{"Measures Weir as ratios to a baseline of the same run.", "weir-bench"};
+    using namespace weir::bench;
+    CLI::App app{"Measures Weir. Exit status 1 when a limit is exceeded, 2 when it cannot measure.",
+                 "weir-bench"};
     std::string format = "table";
     int rounds = 15;
+    WorkloadSize size;
     std::vector<std::string> only;
     app.add_option("-o,--output", format, "table, or json: one object a line")
         ->check(CLI::IsMember({"table", "json"}));
-    app.add_option("--rounds", rounds, "How often each figure is measured")
+    app.add_option("--rounds", rounds, "How often each ratio is measured")
         ->check(CLI::Range(3, 1000));
-    app.add_option("suite", only, "dataplane (all when none is named)")
-        ->check(CLI::IsMember({"dataplane"}));
+    app.add_option("--pods", size.pods, "Pods of the workload");
+    app.add_option("--policies", size.policies, "Policies of the workload");
+    app.add_option("suite", only, "dataplane, roundtrip, compile, memory; all when none is named")
+        ->check(CLI::IsMember({"dataplane", "roundtrip", "compile", "memory"}));
     CLI11_PARSE(app, argc, argv);
+    find_agent();
 
-    weir::bench::Report report(format == "json");
-    const auto done = weir::bench::measure_dataplane(report, rounds);
-    if (!done) {
-        fmt::print(stderr, "weir-bench: {}\n", done.error().what);
-        return 2;
+    const Suite suites[] = {
+        {"dataplane", [&](Report& report) { return measure_dataplane(report, rounds); }},
+        {"roundtrip", [&](Report& report) { return measure_roundtrip(report, rounds); }},
+        {"compile", [&](Report& report) { return measure_compile(report, size, 300); }},
+        {"memory", [&](Report& report) { return measure_memory(report, size); }},
+    };
+    Report report(format == "json");
+    for (const Suite& suite : suites) {
+        if (!only.empty() && std::find(only.begin(), only.end(), suite.name) == only.end())
+            continue;
+        if (const auto done = suite.run(report); !done) {
+            fmt::print(stderr, "weir-bench: {}: {}\n", suite.name, done.error().what);
+            return 2;
+        }
     }
     return report.is_within_limits() ? 0 : 1;
 }

@@ -68,6 +68,7 @@ public:
     // SIGTERM; the exit status.
     int stop_agent();
     Arguments agent_command() const;
+    pid_t agent_pid() const { return agent_.pid(); }
 
     // The command line against this node's agent; weir_json parses what -o json prints.
     CommandResult weir(Arguments arguments) const;
