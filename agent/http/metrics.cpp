@@ -20,7 +20,7 @@
 namespace weir {
 namespace {
 
-using Labels = std::map<std::string, std::string>; // prometheus-cpp's
+using LabelSet = std::map<std::string, std::string>; // prometheus-cpp's
 
 // Raises a counter to what the kernel counted; the kernel's only count up.
 void raise(prometheus::Counter& counter, std::uint64_t total) {
@@ -50,12 +50,12 @@ public:
 
 private:
     prometheus::Counter& counter(const std::string& name, const std::string& help,
-                                 const Labels& labels) {
+                                 const LabelSet& labels) {
         return prometheus::BuildCounter().Name(name).Help(help).Register(registry_).Add(labels);
     }
 
     prometheus::Gauge& gauge(const std::string& name, const std::string& help,
-                             const Labels& labels = {}) {
+                             const LabelSet& labels = {}) {
         return prometheus::BuildGauge().Name(name).Help(help).Register(registry_).Add(labels);
     }
 
@@ -85,7 +85,7 @@ private:
     }
 
     void read_verdict(std::uint8_t direction, const char* verdict, const weir_counter& total) {
-        const Labels labels{{"direction", direction_word(direction)}, {"verdict", verdict}};
+        const LabelSet labels{{"direction", direction_word(direction)}, {"verdict", verdict}};
         raise(counter("weir_packets_total", "Packets of endpoints, as on the wire", labels),
               total.packets);
         raise(counter("weir_bytes_total", "Bytes of endpoints, as on the wire", labels),
