@@ -183,6 +183,7 @@ void decode_types(const Field& field, NetworkPolicy& policy) {
 
 // Legal, but rarely meant: rules of a direction that the types leave out have no effect.
 void warn_of_dead_rules(const Field& spec, const NetworkPolicy& policy) {
+    if (!policy.isolates_ingress && !policy.isolates_egress) return; // no valid type at all
     if (!policy.isolates_egress && !policy.egress.empty()) {
         spec["egress"].warning("has no effect without Egress in policyTypes", "add Egress to it");
     }
