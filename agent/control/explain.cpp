@@ -194,7 +194,7 @@ std::uint8_t icmp_of(bool is_v4) {
 std::optional<Refusal> choose_port(Question& question, const v1::ExplainRequest& request,
                                    bool is_v4) {
     const std::string text = request.protocol().empty() ? "TCP" : request.protocol();
-    const auto protocol = parse_protocol(text);
+    const auto protocol = protocol_number(text);
     if (!protocol)
         return invalid("protocol '" + text + "': must be TCP, UDP, SCTP, ICMP or a number");
     const bool is_icmp = *protocol == IPPROTO_ICMP || *protocol == IPPROTO_ICMPV6;

@@ -132,7 +132,7 @@ std::expected<FlowFilter, std::string> filter_of(const v1::FlowFilter& message) 
     }
     filter.port = static_cast<std::uint16_t>(message.port());
     if (!message.protocol().empty()) {
-        filter.protocol = parse_protocol(message.protocol());
+        filter.protocol = protocol_number(message.protocol());
         if (!filter.protocol) {
             return std::unexpected(
                 fmt::format("protocol '{}': must be TCP, UDP, SCTP, ICMP, ICMPv6 "

@@ -37,7 +37,7 @@ std::string protocol_name(std::uint8_t protocol) {
     return std::to_string(protocol);
 }
 
-std::optional<std::uint8_t> parse_protocol(std::string_view text) {
+std::optional<std::uint8_t> protocol_number(std::string_view text) {
     for (const auto& [number, name] : kProtocols) {
         if (equals_ignoring_case(name, text)) return number;
     }

@@ -56,7 +56,7 @@ struct FlowRecord {
 // "TCP", "UDP", "SCTP", "ICMP", "ICMPv6" or the number.
 std::string protocol_name(std::uint8_t protocol);
 // The other way round, upper or lower case. Nothing for what is neither.
-std::optional<std::uint8_t> parse_protocol(std::string_view text);
+std::optional<std::uint8_t> protocol_number(std::string_view text);
 
 // The word of abi.h's list; empty for WEIR_DROP_NONE.
 const char* drop_word(std::uint8_t reason);

@@ -40,7 +40,7 @@ void read_port(FlowQuery& query) {
 
 void read_protocol(FlowQuery& query) {
     const std::string text = text_of(query, "protocol").value_or("TCP");
-    const auto protocol = parse_protocol(text);
+    const auto protocol = protocol_number(text);
     const bool has_ports =
         protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
     if (has_ports) {

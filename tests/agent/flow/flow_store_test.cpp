@@ -208,12 +208,12 @@ TEST(FlowFilter, EveryConditionHolds) {
 TEST(Protocol, NamesAndNumbers) {
     EXPECT_EQ(protocol_name(IPPROTO_ICMPV6), "ICMPv6");
     EXPECT_EQ(protocol_name(47), "47");
-    EXPECT_EQ(parse_protocol("icmpv6"), IPPROTO_ICMPV6);
-    EXPECT_EQ(parse_protocol("sctp"), IPPROTO_SCTP);
-    EXPECT_EQ(parse_protocol("47"), 47);
-    EXPECT_EQ(parse_protocol("256"), std::nullopt);
-    EXPECT_EQ(parse_protocol("GRE"), std::nullopt);
-    EXPECT_EQ(parse_protocol(""), std::nullopt);
+    EXPECT_EQ(protocol_number("icmpv6"), IPPROTO_ICMPV6);
+    EXPECT_EQ(protocol_number("sctp"), IPPROTO_SCTP);
+    EXPECT_EQ(protocol_number("47"), 47);
+    EXPECT_EQ(protocol_number("256"), std::nullopt);
+    EXPECT_EQ(protocol_number("GRE"), std::nullopt);
+    EXPECT_EQ(protocol_number(""), std::nullopt);
 }
 
 } // namespace
