@@ -9,28 +9,28 @@ PodRecord* AddressRecord::owner() const {
     PodRecord* owner = nullptr;
     bool is_local = false;
     for (const auto& claim : claims) {
-        if (claim.is_local || !is_local) {
+        if (claim.slot != kStatus || !is_local) {
             owner = claim.pod;
-            is_local = claim.is_local;
+            is_local = claim.slot != kStatus;
         }
     }
     return owner;
 }
 
-AddressNode* AddressIndex::claim(const Address& address, PodRecord* pod, bool is_local) {
+AddressNode* AddressIndex::claim(const Address& address, PodRecord* pod, std::uint32_t slot) {
     auto& claimed = node(address);
-    claimed.second.claims.push_back(AddressRecord::Claim{pod, is_local});
+    claimed.second.claims.push_back(AddressRecord::Claim{pod, slot});
     return &claimed;
 }
 
-AddressNode* AddressIndex::disclaim(const Address& address, PodRecord* pod, bool is_local) {
+AddressNode* AddressIndex::disclaim(const Address& address, PodRecord* pod, std::uint32_t slot) {
     auto* claimed = find(address);
     if (claimed == nullptr) {
         return nullptr;
     }
     auto& claims = claimed->second.claims;
     const auto place = std::find_if(claims.begin(), claims.end(), [&](const auto& claim) {
-        return claim.pod == pod && claim.is_local == is_local;
+        return claim.pod == pod && claim.slot == slot;
     });
     if (place != claims.end()) {
         claims.erase(place);

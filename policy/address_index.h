@@ -4,6 +4,7 @@
 #pragma once
 
 #include <boost/container/small_vector.hpp>
+#include <cstdint>
 #include <map>
 #include <vector>
 
@@ -16,9 +17,11 @@ namespace weir {
 struct PodRecord;
 
 struct AddressRecord : ClassifiedEntry {
+    static constexpr std::uint32_t kStatus = 0xffffffff;
     struct Claim {
         PodRecord* pod = nullptr;
-        bool is_local = false; // by an endpoint of this node: its interface has the address
+        // The endpoint of this node whose interface has the address, or kStatus for status.podIPs.
+        std::uint32_t slot = kStatus;
     };
     boost::container::small_vector<Claim, 1> claims; // oldest first
 
@@ -32,8 +35,8 @@ using AddressNode = AddressMap::value_type;
 class AddressIndex {
 public:
     // Both return the node if its owner may have changed, else null.
-    AddressNode* claim(const Address& address, PodRecord* pod, bool is_local);
-    AddressNode* disclaim(const Address& address, PodRecord* pod, bool is_local);
+    AddressNode* claim(const Address& address, PodRecord* pod, std::uint32_t slot);
+    AddressNode* disclaim(const Address& address, PodRecord* pod, std::uint32_t slot);
 
     AddressNode& node(const Address& address) { return *addresses_.try_emplace(address).first; }
     AddressNode* find(const Address& address);

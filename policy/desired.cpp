@@ -119,20 +119,20 @@ void Desired::set_addresses(PodRecord& pod, std::vector<Address> addresses) {
     std::set_difference(addresses.begin(), addresses.end(), pod.addresses.begin(),
                         pod.addresses.end(), std::back_inserter(come));
     for (const auto& address : gone) {
-        disclaim(pod, address, false);
+        disclaim(pod, address, AddressRecord::kStatus);
     }
     for (const auto& address : come) {
-        claim(pod, address, false);
+        claim(pod, address, AddressRecord::kStatus);
     }
     pod.addresses = std::move(addresses);
 }
 
-void Desired::claim(PodRecord& pod, const Address& address, bool is_local) {
-    touch(*addresses_.claim(address, &pod, is_local));
+void Desired::claim(PodRecord& pod, const Address& address, std::uint32_t slot) {
+    touch(*addresses_.claim(address, &pod, slot));
 }
 
-void Desired::disclaim(PodRecord& pod, const Address& address, bool is_local) {
-    if (auto* node = addresses_.disclaim(address, &pod, is_local)) {
+void Desired::disclaim(PodRecord& pod, const Address& address, std::uint32_t slot) {
+    if (auto* node = addresses_.disclaim(address, &pod, slot)) {
         touch(*node);
     }
 }
@@ -144,7 +144,7 @@ void Desired::set_local(const LocalPod& local) {
     slot.pod = &pod;
     slot.addresses = local.addresses;
     for (const auto& address : slot.addresses) {
-        claim(pod, address, true);
+        claim(pod, address, local.slot);
     }
     insert_sorted(pod.slots, local.slot);
     insert_sorted(pod.ns->slots, local.slot);
@@ -163,7 +163,7 @@ void Desired::erase_local(std::uint32_t number) {
         return;
     }
     for (const auto& address : slot.addresses) {
-        disclaim(*slot.pod, address, true);
+        disclaim(*slot.pod, address, number);
     }
     slot.addresses.clear();
     erase_sorted(slot.pod->slots, number);

@@ -76,8 +76,8 @@ private:
     void erase_pod(const ObjectName& name);
 
     void set_addresses(PodRecord& pod, std::vector<Address> addresses);
-    void claim(PodRecord& pod, const Address& address, bool is_local);
-    void disclaim(PodRecord& pod, const Address& address, bool is_local);
+    void claim(PodRecord& pod, const Address& address, std::uint32_t slot);
+    void disclaim(PodRecord& pod, const Address& address, std::uint32_t slot);
     void touch(PodRecord& pod);
     void touch_slots(const std::vector<std::uint32_t>& slots);
 
