@@ -182,14 +182,16 @@ static __always_inline int flow_follow_tcp(struct weir_flow* flow, const struct 
 
 /* Moves a flow that was answered to where a flood of new ones cannot evict it. */
 __noinline int flow_promote(const struct weir_flow_key* key, struct weir_flow* flow) {
+    struct weir_flow_key own; /* for the map's sake, as in policy_decide() */
     struct weir_flow copy;
 
     if (!key || !flow) return 0;
+    own = *key;
     copy = *flow;
     copy.state |= WEIR_FLOW_ANSWERED;
     /* Where it exists already, another CPU was faster. */
-    bpf_map_update_elem(&weir_flows, key, &copy, BPF_NOEXIST);
-    bpf_map_delete_elem(&weir_new_flows, key);
+    bpf_map_update_elem(&weir_flows, &own, &copy, BPF_NOEXIST);
+    bpf_map_delete_elem(&weir_new_flows, &own);
     return 0;
 }
 
@@ -221,9 +223,11 @@ static __always_inline void flow_account(struct weir_flow* flow, const struct pa
 /* Makes the entry of a new flow, in place of one that is over. sides: what was decided, 0 if that
  * side is not this hook's to decide. */
 __noinline int flow_create(const struct passage* passage, __u64 side_word, __u32 state) {
+    struct weir_flow_key key; /* for the map's sake, as in policy_decide() */
     struct weir_flow flow = {};
 
     if (!passage) return 0;
+    key = passage->key;
     flow.packets[!passage->from_initiator] = passage->packets;
     flow.bytes[!passage->from_initiator] = passage->bytes;
     flow.sides[passage->side & 1] = side_word;
@@ -232,7 +236,7 @@ __noinline int flow_create(const struct passage* passage, __u64 side_word, __u32
     flow.reported = passage->now >> 30;
     flow.state = state;
     if (passage->is_low != passage->from_initiator) flow.state |= WEIR_FLOW_INITIATOR_HIGH;
-    bpf_map_update_elem(&weir_new_flows, &passage->key, &flow, BPF_ANY);
+    bpf_map_update_elem(&weir_new_flows, &key, &flow, BPF_ANY);
     event_flow(passage, &flow, WEIR_EVENT_ALLOWED);
     return 0;
 }
