@@ -175,7 +175,7 @@ std::string Replica::revise(bool every_write) {
     const Cells before = cells();
     did_fit_ = std::holds_alternative<Transaction>(outcome);
     if (!did_fit_) {
-        return check_queries(before);
+        return knows_rows_ ? check_queries(before) : "";
     }
     const auto& transaction = std::get<Transaction>(outcome);
     writes_ = transaction.rows.size() + transaction.default_rows.size() + transaction.rules.size() +
@@ -191,6 +191,7 @@ std::string Replica::revise(bool every_write) {
         return wrong;
     }
     commits_ = compiler_.commit();
+    knows_rows_ = true;
     const Cells now = cells();
     wrong = check_naive(now);
     return wrong.empty() ? check_queries(now) : wrong;
@@ -223,6 +224,7 @@ std::string Replica::restart_after(std::size_t writes) {
     compiler_ = std::move(successor);
     naive_ = std::move(naive);
     commits_ = 0;
+    knows_rows_ = false;
     return "";
 }
 

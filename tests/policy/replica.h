@@ -66,6 +66,7 @@ private:
     TableImage image_;
     NaiveEvaluator naive_;
     bool did_fit_ = true;
+    bool knows_rows_ = true; // false from a restart to the first commit: the rows are opaque
     std::size_t writes_ = 0;
     std::uint64_t commits_ = 0;
 };
