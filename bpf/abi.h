@@ -56,6 +56,9 @@ struct weir_pod {
 };
 WEIR_ASSERT_SIZE(struct weir_pod, 128);
 
+/* No slot. */
+#define WEIR_SLOT_NONE 0xffffffffu
+
 #define WEIR_RULES_WORD(generation, table) (((__u64)(generation) << 32) | (__u32)(table))
 #define WEIR_RULES_GENERATION(word) ((__u32)((word) >> 32))
 #define WEIR_RULES_TABLE(word) ((__u32)(word))
@@ -261,7 +264,7 @@ struct weir_event {
     struct weir_address responder;
     __be16 initiator_port;
     __be16 responder_port;
-    __u32 slot; /* the endpoint whose hook reports */
+    __u32 slot; /* the endpoint whose hook reports, or WEIR_SLOT_NONE */
     __u32 rule;
     __u8 protocol;
     __u8 type;      /* enum weir_event_type */

@@ -265,6 +265,7 @@ static __always_inline int pod_handle(struct __sk_buff* skb, __u32 direction) {
     int result;
 
     passage.now = bpf_ktime_get_coarse_ns();
+    passage.slot = WEIR_SLOT_NONE;
     passage.side = direction;
     passage.from_initiator = 1;
     result = packet_parse(skb, &packet);
