@@ -107,10 +107,10 @@ private:
             metrics_->observe_compile(revision.compile_seconds);
             feed_->forget_rules();
         });
+        if (auto listening = start_http(); !listening) return listening;
         if (auto enforced = enforcer_->enforce(); !enforced) {
             spdlog::error("{}", enforced.error().what);
         }
-        if (auto listening = start_http(); !listening) return listening;
         auto server = ControlServer::start(context_, control);
         if (!server) return std::unexpected(std::move(server.error()));
         control_server_ = std::move(*server);

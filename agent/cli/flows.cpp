@@ -92,7 +92,7 @@ void print_flow(const v1::Flow& flow, bool with_colour) {
         line += fmt::format("{}/{} packets {}/{} bytes  ", flow.packets(), flow.reply_packets(),
                             flow.bytes(), flow.reply_bytes());
     }
-    if (flow.is_reply()) line += "(reply)  ";
+    if (is_denied && flow.is_reply()) line += "(reply)  ";
     line += tinted(Cell(why(flow), Colour::kFaint), with_colour);
     std::cout << line << '\n';
 }
