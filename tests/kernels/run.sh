@@ -53,7 +53,9 @@ make_root() {
     mkdir -p "$root"/{bin,proc,sys,dev,tmp,run,modules,tests}
     install "$(command -v busybox)" "$root/bin/busybox"
     install "$here/init" "$root/init"
-    add_program "$root" "$(command -v ip)" sbin # busybox has no `ip netns`
+    for program in ip tc; do # busybox's own ip knows no netns
+        add_program "$root" "$(command -v "$program")" sbin
+    done
     for module in $modules; do
         file=$(find "$kernel" -name "$module.ko*" | head -n 1)
         [ -n "$file" ] || die "no module $module in $kernel"
