@@ -96,7 +96,8 @@ __noinline int policy_decide(__u32 table, const struct weir_address* peer, __u32
     struct weir_address address;
 
     if (!peer || !verdict) return -WEIR_DROP_DANGLING_ID;
-    /* Before 6.2 a global function's argument is no map key: "R2 type=mem expected=fp, pkt, ...". */
+    /* Before 6.2 a global function's argument is no map key: "R2 type=mem expected=fp, pkt, ...".
+     */
     address = *peer;
     key.class_id = policy_class(&address);
     row = key.class_id == WEIR_CLASS_NONE ? 0 : bpf_map_lookup_elem(&weir_rules, &key);
