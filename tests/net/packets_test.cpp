@@ -153,7 +153,6 @@ TEST(VlanTest, TaggedPacketsAreJudged) {
                                {.labels = {{"app", "server"}}, .ports = {}, .v4 = {}, .v6 = {}});
     auto& client = lab.add_pod(node, "shop/client",
                                {.labels = {{"app", "client"}}, .ports = {}, .v4 = {}, .v6 = {}});
-    server.netns->ip("link add link eth0 name eth0.10 type vlan id 10\nlink set eth0.10 up\n");
     lab.write_objects();
     lab.start_agents();
     lab.add_endpoints();
