@@ -12,7 +12,8 @@ namespace fs = std::filesystem;
 class ManifestsTest : public TwoNodes {
 protected:
     bool keeps_last_valid() const {
-        for (const auto& problem : server_node_.weir_json({"status"})["problems"])
+        const auto status = server_node_.weir_json({"status"});
+        for (const auto& problem : status["problems"])
             if (problem["kept_last_valid"] == true) return true;
         return false;
     }

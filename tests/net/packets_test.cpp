@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packets that are no plain connections: ICMP, fragments, path MTU, lies about one's address, the
 // own node, and VLAN tags.
+#include <algorithm>
+
 #include "tests/net/two_nodes.h"
 #include "tests/support/packet.h"
 
@@ -115,12 +117,10 @@ TEST_P(PacketsTest, NobodySendsFromAnAddressOfOthers) {
 TEST_P(PacketsTest, NobodyClaimsAnAddressOfOthers) {
     start();
     const auto own = mac_bytes(*neighbour_.netns, "eth0");
-    const test::FrameOptions broadcast = {.destination = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
-                                          .source = own,
-                                          .vlans = {},
-                                          .ether_type = 0x0806};
-    send_frame(*neighbour_.netns, "eth0",
-               text(test::frame(test::arp(2, server_.v4, server_.v4), broadcast)));
+    auto claim = test::arp(2, server_.v4, server_.v4);
+    std::fill_n(claim.begin(), 6, std::uint8_t{0xff}); // to everybody
+    std::copy(own.begin(), own.end(), claim.begin() + 6);
+    send_frame(*neighbour_.netns, "eth0", text(claim));
     EXPECT_TRUE(
         eventually([&] { return drops(server_node_, "egress", "spoofed_neighbour") == 1; }));
     const test::FrameOptions multicast = {
