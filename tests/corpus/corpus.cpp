@@ -135,16 +135,16 @@ std::string CorpusCell::to_string() const {
 }
 
 bool CorpusCase::uses_admin_kinds() const {
-    static const std::regex kAdmin(
+    static const std::regex admin(
         R"("?kind"?\s*:\s*"?(AdminNetworkPolicy|BaselineAdminNetworkPolicy|ClusterNetworkPolicy)\b)");
     return std::any_of(steps.begin(), steps.end(), [](const CorpusStep& step) {
-        return std::regex_search(step.policies, kAdmin);
+        return std::regex_search(step.policies, admin);
     });
 }
 
 const std::vector<CorpusCase>& corpus_cases() {
-    static const std::vector<CorpusCase> kCases = read_cases();
-    return kCases;
+    static const std::vector<CorpusCase> cases = read_cases();
+    return cases;
 }
 
 const CorpusCase& corpus_case(std::string_view id) {
@@ -164,8 +164,8 @@ std::vector<std::string> corpus_excluded() {
 }
 
 bool is_excluded(const CorpusCase& corpus_case) {
-    static const std::vector<std::string> kExcluded = corpus_excluded();
-    return std::find(kExcluded.begin(), kExcluded.end(), corpus_case.id) != kExcluded.end();
+    static const std::vector<std::string> excluded = corpus_excluded();
+    return std::find(excluded.begin(), excluded.end(), corpus_case.id) != excluded.end();
 }
 
 nlohmann::json cluster_objects(const nlohmann::json& cluster) {
