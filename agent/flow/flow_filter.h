@@ -19,11 +19,11 @@ struct PodPattern {
 };
 
 struct FlowFilter {
-    std::vector<PodPattern> pods; // any of them; empty: all
-    std::string ns;
-    std::optional<bool> is_denied;
+    std::vector<PodPattern> pods{}; // any of them; empty: all
+    std::string ns{};
+    std::optional<bool> is_denied{};
     std::uint16_t port = 0; // of the destination
-    std::optional<std::uint8_t> protocol;
+    std::optional<std::uint8_t> protocol{};
     std::chrono::system_clock::time_point since{};
 
     bool matches(const FlowRecord& flow) const;

@@ -4,15 +4,15 @@
 
 #include <cstdint>
 #include <expected>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
 namespace weir {
 
 struct FlowQuery {
-    nlohmann::ordered_json input; // echoed
-    std::string source;           // NAMESPACE/POD, node/NAME or an address
+    std::string echo; // the input's fields as JSON text: an object without its closing brace
+    bool has_fields = true;
+    std::string source; // NAMESPACE/POD, node/NAME or an address
     std::string destination;
     std::uint16_t port = 0;
     std::uint8_t protocol = 0;

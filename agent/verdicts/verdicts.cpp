@@ -41,6 +41,10 @@ const char* word(bool is_allowed) {
     return is_allowed ? "allow" : "deny";
 }
 
+std::string dump(const Json& json) {
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 Json rule_json(std::uint32_t id, const RuleBook& rules) {
     const RuleInfo* rule = id < WEIR_RULE_FIRST ? nullptr : rules.find(id);
     if (rule == nullptr) return nullptr;
@@ -54,32 +58,6 @@ Json rule_json(std::uint32_t id, const RuleBook& rules) {
     for (const auto& policy : rule->isolated_by) {
         json["isolated_by"].push_back(policy.ns.get() + "/" + policy.name.get());
     }
-    return json;
-}
-
-Json answer_of(Flow&& flow, const RuleBook& rules) {
-    Json json = std::move(flow.query.input);
-    for (const auto& side : flow.sides) {
-        if (side && flow.query.error.empty()) flow.query.error = side->answer.error;
-    }
-    if (!flow.query.error.empty()) {
-        json["error"] = flow.query.error;
-        return json;
-    }
-    const auto is_allowed = [&flow](weir_direction direction) {
-        return !flow.sides[direction] || flow.sides[direction]->answer.is_allowed;
-    };
-    const auto rule = [&](weir_direction direction) {
-        const auto& side = flow.sides[direction];
-        return side ? rule_json(side->answer.rule, rules) : Json(nullptr);
-    };
-    const bool is_out = is_allowed(WEIR_EGRESS);
-    json["verdict"] = word(is_out && is_allowed(WEIR_INGRESS));
-    json["egress"] = word(is_out);
-    json["ingress"] = word(is_allowed(WEIR_INGRESS));
-    json["egress_rule"] = rule(WEIR_EGRESS);
-    json["ingress_rule"] = rule(WEIR_INGRESS);
-    json["rule"] = is_out ? json["ingress_rule"] : json["egress_rule"];
     return json;
 }
 
@@ -101,11 +79,8 @@ public:
             ask(flow);
         if (auto loaded = load(); !loaded) return loaded;
         if (auto judged = judge(flows); !judged) return judged;
-        for (auto& flow : flows) {
-            answers << answer_of(std::move(flow), compiler_.rules())
-                           .dump(-1, ' ', false, Json::error_handler_t::replace)
-                    << '\n';
-        }
+        for (const auto& flow : flows)
+            write(flow, answers);
         return {};
     }
 
@@ -195,6 +170,7 @@ private:
         auto applied = engine_->apply(new_pods_, std::get<Transaction>(compiled));
         if (!applied) return applied;
         compiler_.commit();
+        rule_texts_.clear();
         new_pods_.clear();
         return {};
     }
@@ -216,11 +192,42 @@ private:
         return {};
     }
 
+    void write(const Flow& flow, std::ostream& answers) {
+        std::string error = flow.query.error;
+        for (const auto& side : flow.sides) {
+            if (side && error.empty()) error = side->answer.error;
+        }
+        answers << flow.query.echo << (flow.query.has_fields ? "," : "");
+        if (!error.empty()) {
+            answers << "\"error\":" << dump(error) << "}\n";
+            return;
+        }
+        const auto is_allowed = [&flow](weir_direction direction) {
+            return !flow.sides[direction] || flow.sides[direction]->answer.is_allowed;
+        };
+        const bool is_out = is_allowed(WEIR_EGRESS);
+        const bool is_in = is_allowed(WEIR_INGRESS);
+        const std::string& egress_rule = rule_text(flow.sides[WEIR_EGRESS]);
+        const std::string& ingress_rule = rule_text(flow.sides[WEIR_INGRESS]);
+        answers << "\"verdict\":\"" << word(is_out && is_in) << "\",\"egress\":\"" << word(is_out)
+                << "\",\"ingress\":\"" << word(is_in) << "\",\"egress_rule\":" << egress_rule
+                << ",\"ingress_rule\":" << ingress_rule
+                << ",\"rule\":" << (is_out ? ingress_rule : egress_rule) << "}\n";
+    }
+
+    const std::string& rule_text(const std::optional<Side>& side) {
+        const std::uint32_t id = side ? side->answer.rule : std::uint32_t{WEIR_RULE_NONE};
+        const auto [text, is_new] = rule_texts_.try_emplace(id);
+        if (is_new) text->second = dump(rule_json(id, compiler_.rules()));
+        return text->second;
+    }
+
     Cluster cluster_;
     std::unique_ptr<Engine> engine_;
     Compiler compiler_;
     std::unordered_map<ObjectName, std::uint32_t, ObjectNameHash> slots_;
     std::vector<LocalPod> new_pods_;
+    std::unordered_map<std::uint32_t, std::string> rule_texts_; // by id, as JSON
 };
 
 bool is_blank(const std::string& line) {

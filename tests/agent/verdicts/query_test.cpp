@@ -17,8 +17,8 @@ TEST(ParseQuery, ReadsAFlow) {
     EXPECT_EQ(query.port, 80);
     EXPECT_EQ(query.protocol, IPPROTO_UDP);
     EXPECT_EQ(query.is_v4, false);
-    EXPECT_EQ(query.input.dump(),
-              R"({"src":"a/x","dst":"b/y","port":80,"protocol":"udp","family":"IPv6","note":[1]})");
+    EXPECT_EQ(query.echo,
+              R"({"src":"a/x","dst":"b/y","port":80,"protocol":"udp","family":"IPv6","note":[1])");
 }
 
 TEST(ParseQuery, ProtocolAndFamilyMayBeMissing) {
@@ -26,6 +26,17 @@ TEST(ParseQuery, ProtocolAndFamilyMayBeMissing) {
     EXPECT_EQ(query.error, "");
     EXPECT_EQ(query.protocol, IPPROTO_TCP);
     EXPECT_EQ(query.is_v4, std::nullopt);
+}
+
+TEST(ParseQuery, EchoesWhatTheUserWroteButNoEarlierAnswer) {
+    const auto query =
+        parse_query(R"({"src":"a/x","verdict":"deny","dst":"b/y","port":80,"rule":{}})");
+    EXPECT_EQ(query.error, "");
+    EXPECT_EQ(query.echo, R"({"src":"a/x","dst":"b/y","port":80)");
+    EXPECT_EQ(parse_query("x\"\xff").echo, "{\"input\":\"x\\\"\xef\xbf\xbd\"");
+    const auto empty = parse_query(R"({"error":"x"})");
+    EXPECT_EQ(empty.echo, "{");
+    EXPECT_FALSE(empty.has_fields);
 }
 
 TEST(ParseQuery, NamesTheFieldThatIsWrong) {
