@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent.h"
 
-#include <fmt/format.h>
+#include <malloc.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <csignal>
-#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -28,6 +26,8 @@
 
 namespace weir {
 namespace {
+
+constexpr std::chrono::seconds kQuiet{2};
 
 void log_problem(const Problem& problem) {
     const std::string text = to_string(problem);
@@ -106,6 +106,7 @@ private:
         enforcer_->on_revision([this](const RevisionStatus& revision) {
             metrics_->observe_compile(revision.compile_seconds);
             feed_->forget_rules();
+            give_back_memory();
         });
         if (auto listening = start_http(); !listening) return listening;
         if (auto enforced = enforcer_->enforce(); !enforced) {
@@ -117,6 +118,14 @@ private:
         spdlog::info("node {}: revision {} in force, {} endpoints", config_.node_name,
                      enforcer_->revision().revision, enforcer_->endpoints().all().size());
         return {};
+    }
+
+    // What decoding and compiling took for a moment goes back to the system once it is quiet.
+    void give_back_memory() {
+        trim_.expires_after(kQuiet);
+        trim_.async_wait([](const boost::system::error_code& error) {
+            if (!error) ::malloc_trim(0);
+        });
     }
 
     Result<> start_http() {
@@ -142,6 +151,7 @@ private:
 
     const Config& config_;
     boost::asio::io_context context_{1};
+    boost::asio::steady_timer trim_{context_};
     std::optional<RunLock> lock_;
     Inventory inventory_;
     FlowStore flows_;
@@ -157,6 +167,8 @@ private:
 
 Result<> run_agent(const Config& config) {
     spdlog::set_default_logger(spdlog::stderr_color_mt("weir"));
+    // One thread does nearly all the work: an arena for each of the others would only lie idle.
+    ::mallopt(M_ARENA_MAX, 1);
     Agent agent(config);
     if (auto started = agent.start(); !started) return started;
     agent.run();
