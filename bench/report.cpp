@@ -33,7 +33,7 @@ Figure ratio(std::string name, const Samples& measured, const Samples& baseline,
     Figure figure;
     figure.name = std::move(name);
     figure.value = median(ratios);
-    figure.unit = "x";
+    figure.unit = std::string("x");
     figure.baseline = std::move(baseline_name);
     figure.limit = limit;
     figure.min = minimum(ratios);
@@ -59,7 +59,7 @@ void Report::add(const Figure& figure) {
         fmt::print("{}\n", json.dump());
     } else {
         fmt::print("{:<34} {:>10.2f} {:<5} {:<22} {:<12} {}\n", figure.name, figure.value,
-                   figure.unit, figure.baseline.empty() ? "" : "to " + figure.baseline,
+                   figure.unit, figure.baseline.empty() ? "" : fmt::format("to {}", figure.baseline),
                    figure.limit ? fmt::format("{} {:g}", is_ok ? "<=" : "OVER", *figure.limit) : "",
                    figure.note);
     }
