@@ -59,7 +59,8 @@ void Report::add(const Figure& figure) {
         fmt::print("{}\n", json.dump());
     } else {
         fmt::print("{:<34} {:>10.2f} {:<5} {:<22} {:<12} {}\n", figure.name, figure.value,
-                   figure.unit, figure.baseline.empty() ? "" : fmt::format("to {}", figure.baseline),
+                   figure.unit,
+                   figure.baseline.empty() ? "" : fmt::format("to {}", figure.baseline),
                    figure.limit ? fmt::format("{} {:g}", is_ok ? "<=" : "OVER", *figure.limit) : "",
                    figure.note);
     }
