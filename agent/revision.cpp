@@ -53,6 +53,9 @@ public:
         if (done) done = write_peers(transaction.peers);
         if (done) done = write_prefixes(transaction.prefixes);
         if (done) flip(transaction);
+        // A program that read a slot before its flip may not find the final class in the old table.
+        if (done && !(transaction.final_peers.empty() && transaction.final_prefixes.empty()))
+            wait_for_programs();
         if (done) done = write_peers(transaction.final_peers);
         if (done) done = write_prefixes(transaction.final_prefixes);
         if (!done) take_back(done.error());

@@ -33,7 +33,7 @@ struct {
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);
-    __uint(max_entries, 524288);
+    __uint(max_entries, 262144);
     __type(key, struct weir_rule_key);
     __type(value, struct weir_row);
 } weir_rules SEC(".maps");
@@ -41,7 +41,7 @@ struct {
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 524288);
+    __uint(max_entries, 131072);
     __type(key, __u32);
     __type(value, struct weir_interval);
 } weir_rows SEC(".maps");

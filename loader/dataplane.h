@@ -113,6 +113,9 @@ private:
 
 // Waits until no program runs any more that began before the call (8 to 20 ms). From any thread.
 void grace_period();
+// The same within a fraction of a millisecond, where the kernel allows it: the calling thread
+// visits every CPU, and a program cannot be preempted. Else a grace_period().
+void wait_for_programs();
 
 // `weir cleanup`: takes off every hook and removes every pin and folder below bpffs, of any ABI
 // version; unmounts nothing. Again, or with nothing there: no error. Returns what was removed.

@@ -136,7 +136,6 @@ void Plan::commit(Mirror& mirror, Desired& desired) {
     // Tables first: a table that goes takes its rows of classes that go with it.
     commit_flips(mirror, desired, left);
     drop_classes(mirror, left);
-    mirror.generation = transaction.generation;
     mirror.leavings.push_back(std::move(left));
     desired.clear_dirty();
 }

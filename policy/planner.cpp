@@ -397,6 +397,9 @@ void Planner::flip_slots() {
             flip(slot, direction, id);
         }
     }
+    // Used up even if the plan is given back: a write that failed after its flips was seen by
+    // packets, and their verdicts are cached under these generations.
+    mirror_.generation = plan_.transaction.generation;
 }
 
 void Planner::write_rows() {

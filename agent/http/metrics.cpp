@@ -100,6 +100,10 @@ private:
         read_map("weir_tables", usage.tables, sizes.tables);
         read_map("weir_rules", usage.rules, sizes.rules);
         read_map("weir_rows", usage.intervals, sizes.intervals);
+        for (const MapInfo& info : context_.enforcer.dataplane().map_infos()) {
+            gauge("weir_map_memory_bytes", "Kernel memory of the map", {{"map", info.name}})
+                .Set(static_cast<double>(info.memory));
+        }
     }
 
     void read_map(const char* map, std::uint32_t entries, std::uint32_t most) {
