@@ -85,7 +85,7 @@ private:
             context_,
             ManifestOptions{.directory = config_.manifests,
                             .state_directory = config_.run_dir + "/manifests"},
-            [this](Change change) {
+            [this](const Change& change) {
                 inventory_.apply(change);
                 enforcer_->apply(change);
             },

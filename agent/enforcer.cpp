@@ -220,7 +220,7 @@ Result<EndpointChange> Enforcer::add_endpoint(const std::string& ns, const std::
     auto change = endpoints_.add(ns, name, netns, interface);
     if (!change) return change;
     const Endpoint& endpoint = change->endpoint;
-    const auto give_up = [&](Error error) -> Result<EndpointChange> {
+    const auto give_up = [&](const Error& error) -> Result<EndpointChange> {
         if (change->is_new) {
             endpoints_.remove(ns, name);
             withdraw(endpoint);

@@ -35,7 +35,7 @@ Result<fs::path> prepare_folder(const fs::path& bpffs) {
     if (auto ready = ensure_bpffs(bpffs); !ready) return std::unexpected(std::move(ready.error()));
     if (auto clear = refuse_other_versions(bpffs); !clear)
         return std::unexpected(std::move(clear.error()));
-    const fs::path folder = bpffs / kVersionFolder;
+    fs::path folder = bpffs / kVersionFolder;
     std::error_code error;
     fs::create_directories(folder / "programs", error);
     if (error) return failure_errno("make the folder " + folder.string(), error.value());

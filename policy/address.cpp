@@ -38,12 +38,12 @@ Address masked(Address address, unsigned length) {
 std::optional<Address> Address::parse(std::string_view text) {
     // inet_pton wants a terminated string; the longest valid text has 45 characters.
     std::array<char, 48> buffer{};
-    if (text.empty() || text.size() >= buffer.size() || text.find('\0') != text.npos) {
+    if (text.empty() || text.size() >= buffer.size() || text.find('\0') != std::string_view::npos) {
         return std::nullopt;
     }
     std::copy(text.begin(), text.end(), buffer.begin());
     Address address;
-    if (text.find(':') == text.npos) {
+    if (text.find(':') == std::string_view::npos) {
         // inet_pton refuses leading zeros, so that no text means two addresses.
         std::copy(kMappedPrefix.begin(), kMappedPrefix.end(), address.bytes.begin());
         if (inet_pton(AF_INET, buffer.data(), address.bytes.data() + 12) != 1) {
@@ -83,7 +83,7 @@ std::string Address::to_string() const {
 
 std::optional<Cidr> Cidr::parse(std::string_view text) {
     const auto slash = text.find('/');
-    if (slash == text.npos) {
+    if (slash == std::string_view::npos) {
         return std::nullopt;
     }
     const auto address = Address::parse(text.substr(0, slash));
@@ -93,8 +93,9 @@ std::optional<Cidr> Cidr::parse(std::string_view text) {
         return std::nullopt;
     }
     unsigned length = 0;
-    const auto* end = digits.data() + digits.size();
-    if (const auto [stop, error] = std::from_chars(digits.data(), end, length);
+    const char* begin = &digits.front();
+    const char* end = begin + digits.size();
+    if (const auto [stop, error] = std::from_chars(begin, end, length);
         error != std::errc{} || stop != end) {
         return std::nullopt;
     }

@@ -39,6 +39,7 @@ RowStore::Id Mirror::adopt_row(weir_row row) {
 void Mirror::adopt(const KernelState& kernel, Desired& desired) {
     generation = kernel.generation;
     std::vector<RangePool::Range> ranges;
+    ranges.reserve(kernel.rules.size() + kernel.default_rows.size());
     for (const auto& rule : kernel.rules) {
         ranges.push_back(RangePool::Range{rule.row.offset, rule.row.count});
     }

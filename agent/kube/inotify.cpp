@@ -47,7 +47,7 @@ void Inotify::forget(const std::string& path) {
 }
 
 void Inotify::drain(const std::function<void(const FileEvent&)>& visit) {
-    alignas(inotify_event) std::array<char, 64 * 1024> buffer;
+    alignas(inotify_event) std::array<char, 65'536> buffer;
     while (true) {
         const ssize_t length = ::read(fd_.value(), buffer.data(), buffer.size());
         if (length <= 0) return; // empty (EAGAIN)
