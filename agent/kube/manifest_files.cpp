@@ -78,7 +78,8 @@ public:
             return;
         }
         struct stat info{};
-        if (::fstat(::dirfd(directory.get()), &info) != 0) return;
+        const int fd = ::dirfd(directory.get());
+        if (fd < 0 || ::fstat(fd, &info) != 0) return;
         if (!visited_.insert({info.st_dev, info.st_ino}).second) return;
         while (const dirent* entry = ::readdir(directory.get()))
             take(folder, entry->d_name);
