@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # weir_check_headers(NAME FOLDERS ... LIBS ...): a target that compiles every header of the folders
-# alone, twice included. Not part of `all`: the test of that name builds it.
+# alone, twice included. Not part of `all`: `./dev lint` builds it.
 
 function(weir_check_headers name)
     cmake_parse_arguments(PARSE_ARGV 1 CHECK "" "" "FOLDERS;LIBS")
