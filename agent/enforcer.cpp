@@ -111,7 +111,7 @@ void Enforcer::apply(const Change& change) {
 // A pod whose object changed may have been given other addresses as well.
 void Enforcer::refresh_endpoints(const Change& change) {
     for (const auto& object : change.upserts) {
-        const auto* pod = std::get_if<Pod>(&object);
+        const auto pod = object.as<Pod>();
         if (pod == nullptr) continue;
         const auto* known = endpoints_.find(pod->name.ns.get(), pod->name.name.get());
         if (known == nullptr) continue;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/inventory.h"
 
+#include <utility>
+
 namespace weir {
 namespace {
 
@@ -10,17 +12,14 @@ std::string key_of(const ObjectName& name) {
 
 } // namespace
 
-std::size_t ObjectNameHash::operator()(const ObjectName& name) const noexcept {
-    // Equal symbols share their text, so its address stands for it.
-    const std::hash<const void*> hash;
-    return hash(&name.ns.get()) * 31 + hash(&name.name.get());
-}
-
 void Inventory::apply(const Change& change) {
     for (const auto& key : change.erasures)
         erase(key);
     for (const auto& object : change.upserts) {
-        std::visit([this](const auto& value) { put(value); }, object);
+        if (const auto ns = object.as<Namespace>()) put(*ns);
+        if (const auto node = object.as<Node>()) put(*node);
+        if (auto pod = object.as<Pod>()) put(std::move(pod));
+        if (auto policy = object.as<NetworkPolicy>()) put(std::move(policy));
     }
 }
 
@@ -29,9 +28,9 @@ const AddressOwner* Inventory::owner_of(const Address& address) const {
     return found == owners_.end() ? nullptr : &found->second;
 }
 
-const KnownPod* Inventory::pod(const ObjectName& name) const {
+const Pod* Inventory::pod(const ObjectName& name) const {
     const auto found = pods_.find(name);
-    return found == pods_.end() ? nullptr : &found->second;
+    return found == pods_.end() ? nullptr : found->second.get();
 }
 
 const std::vector<Address>* Inventory::node_addresses(const Symbol& name) const {
@@ -53,24 +52,25 @@ void Inventory::put(const Node& object) {
         owners_.insert_or_assign(address, owner);
 }
 
-void Inventory::put(const Pod& object) {
-    const AddressOwner owner{.pod = object.name, .node = {}};
-    const auto [entry, is_new] = pods_.try_emplace(object.name);
-    if (is_new) ++count(Kind::kPod);
-    KnownPod& pod = entry->second;
-    give_up(pod.addresses, owner);
-    pod.node = object.node;
-    pod.addresses = object.addresses;
-    pod.is_host_network = object.is_host_network;
-    pod.labels = object.node == node_name_ ? object.labels : Labels{};
+void Inventory::put(std::shared_ptr<const Pod> object) {
+    const AddressOwner owner{.pod = object->name, .node = {}};
+    const auto [entry, is_new] = pods_.try_emplace(object->name);
+    std::shared_ptr<const Pod>& pod = entry->second;
+    if (is_new) {
+        ++count(Kind::kPod);
+    } else {
+        give_up(pod->addresses, owner);
+    }
+    pod = std::move(object);
     // The node's addresses stay the node's, and a finished pod's may be another's already.
-    if (object.is_host_network || object.is_terminated) return;
-    for (const auto& address : object.addresses)
+    if (pod->is_host_network || pod->is_terminated) return;
+    for (const auto& address : pod->addresses)
         owners_.insert_or_assign(address, owner);
 }
 
-void Inventory::put(const NetworkPolicy& object) {
-    if (policies_.insert_or_assign(key_of(object.name), object).second) {
+void Inventory::put(std::shared_ptr<const NetworkPolicy> object) {
+    const std::string key = key_of(object->name);
+    if (policies_.insert_or_assign(key, std::move(object)).second) {
         ++count(Kind::kNetworkPolicy);
     }
 }
@@ -88,7 +88,7 @@ void Inventory::erase(const ObjectKey& key) {
             return;
         case Kind::kPod:
             if (const auto pod = pods_.extract(key.name); !pod.empty()) {
-                give_up(pod.mapped().addresses, {.pod = key.name, .node = {}});
+                give_up(pod.mapped()->addresses, {.pod = key.name, .node = {}});
                 --count(key.kind);
             }
             return;

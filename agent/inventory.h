@@ -6,13 +6,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <map>
-#include <optional>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "policy/hash.h"
 #include "policy/model.h"
 
 namespace weir {
@@ -25,17 +25,6 @@ struct AddressOwner {
     bool operator==(const AddressOwner&) const = default;
 };
 
-struct KnownPod {
-    Symbol node;
-    std::vector<Address> addresses;
-    bool is_host_network = false;
-    Labels labels; // of this node's pods only
-};
-
-struct ObjectNameHash {
-    std::size_t operator()(const ObjectName& name) const noexcept;
-};
-
 class Inventory {
 public:
     explicit Inventory(const std::string& node_name) : node_name_(node_name) {}
@@ -43,10 +32,12 @@ public:
     void apply(const Change& change);
 
     const AddressOwner* owner_of(const Address& address) const;
-    const KnownPod* pod(const ObjectName& name) const;
+    const Pod* pod(const ObjectName& name) const;
     const std::vector<Address>* node_addresses(const Symbol& name) const;
     // By "namespace/name".
-    const std::map<std::string, NetworkPolicy>& policies() const { return policies_; }
+    const std::map<std::string, std::shared_ptr<const NetworkPolicy>>& policies() const {
+        return policies_;
+    }
     // Objects of a kind, indexed by Kind.
     const std::array<std::uint32_t, 4>& counts() const { return counts_; }
     const Symbol& node_name() const { return node_name_; }
@@ -54,18 +45,18 @@ public:
 private:
     void put(const Namespace& object);
     void put(const Node& object);
-    void put(const Pod& object);
-    void put(const NetworkPolicy& object);
+    void put(std::shared_ptr<const Pod> object);
+    void put(std::shared_ptr<const NetworkPolicy> object);
     void erase(const ObjectKey& key);
     void give_up(const std::vector<Address>& addresses, const AddressOwner& owner);
     std::uint32_t& count(Kind kind) { return counts_[static_cast<std::size_t>(kind)]; }
 
     Symbol node_name_;
     std::unordered_map<Address, AddressOwner> owners_;
-    std::unordered_map<ObjectName, KnownPod, ObjectNameHash> pods_;
+    std::unordered_map<ObjectName, std::shared_ptr<const Pod>, ObjectNameHash> pods_;
     std::map<std::string, std::vector<Address>> nodes_;
     std::map<std::string, bool> namespaces_;
-    std::map<std::string, NetworkPolicy> policies_;
+    std::map<std::string, std::shared_ptr<const NetworkPolicy>> policies_;
     std::array<std::uint32_t, 4> counts_{};
 };
 

@@ -139,7 +139,7 @@ std::vector<ObjectName> Compiler::policies_of(std::uint32_t slot, weir_direction
     const auto found = state_->desired.slots().find(slot);
     if (found != state_->desired.slots().end() && found->second.pod != nullptr) {
         for (const auto* record : PolicyIndex::isolating(*found->second.pod, direction)) {
-            names.push_back(record->policy.name);
+            names.push_back(record->policy->name);
         }
     }
     return names;

@@ -13,6 +13,18 @@ bool is_by_id(const Predicate* a, const Predicate* b) {
     return a->id < b->id;
 }
 
+// The first change of a large cluster lists all of it, later ones next to nothing.
+template <typename Value>
+void empty(std::vector<Value>& values) {
+    values = std::vector<Value>();
+}
+
+std::vector<Address> sorted(std::vector<Address> addresses) {
+    std::sort(addresses.begin(), addresses.end());
+    addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
+    return addresses;
+}
+
 } // namespace
 
 void Desired::apply(const Change& change) {
@@ -20,8 +32,15 @@ void Desired::apply(const Change& change) {
     for (const auto& key : change.erasures) {
         erase(key);
     }
+    // NetworkPolicy asks nothing of nodes.
     for (const auto& object : change.upserts) {
-        std::visit([this](const auto& value) { upsert(value); }, object);
+        if (const auto ns = object.as<Namespace>()) {
+            upsert(*ns);
+        } else if (auto pod = object.as<Pod>()) {
+            upsert(std::move(pod));
+        } else if (auto policy = object.as<NetworkPolicy>()) {
+            upsert(std::move(policy));
+        }
     }
 }
 
@@ -36,25 +55,21 @@ void Desired::upsert(const Namespace& ns) {
     }
 }
 
-void Desired::upsert(const Pod& pod) {
-    auto& record = objects_.pod(pod.name);
-    const bool is_changed = !record.is_known || record.is_host_network != pod.is_host_network ||
-                            record.labels != pod.labels || record.ports != pod.ports;
-    record.is_known = true;
-    record.is_host_network = pod.is_host_network;
-    objects_.set_labels(record, pod.labels);
-    objects_.set_ports(record, pod.ports);
-    const bool has_own_addresses = !pod.is_host_network && !pod.is_terminated;
-    set_addresses(record, has_own_addresses ? pod.addresses : std::vector<Address>{});
+void Desired::upsert(std::shared_ptr<const Pod> pod) {
+    auto& record = objects_.pod(pod->name);
+    const bool is_changed =
+        !record.is_known() || record.object->is_host_network != pod->is_host_network ||
+        record.object->labels != pod->labels || record.object->ports != pod->ports;
+    set_object(record, std::move(pod));
     if (is_changed) {
         touch(record);
         touch_slots(record.slots);
     }
 }
 
-void Desired::upsert(const NetworkPolicy& policy) {
-    auto& ns = objects_.ns(policy.name.ns);
-    if (policies_.upsert(ns, policy)) {
+void Desired::upsert(std::shared_ptr<const NetworkPolicy> policy) {
+    auto& ns = objects_.ns(policy->name.ns);
+    if (policies_.upsert(ns, std::move(policy))) {
         touch_slots(ns.slots);
     }
 }
@@ -95,36 +110,29 @@ void Desired::erase_pod(const ObjectName& name) {
     if (pod == nullptr) {
         return;
     }
-    set_addresses(*pod, {});
-    objects_.set_labels(*pod, {});
-    objects_.set_ports(*pod, {});
-    pod->is_known = false;
-    pod->is_host_network = false;
+    set_object(*pod, nullptr);
     if (!objects_.drop_if_idle(*pod)) {
         touch(*pod);
         touch_slots(pod->slots);
     }
 }
 
-void Desired::set_addresses(PodRecord& pod, std::vector<Address> addresses) {
-    std::sort(addresses.begin(), addresses.end());
-    addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
-    if (pod.addresses == addresses) {
-        return;
-    }
+void Desired::set_object(PodRecord& pod, std::shared_ptr<const Pod> object) {
+    const auto before = sorted(pod.addresses());
+    objects_.set_object(pod, std::move(object));
+    const auto after = sorted(pod.addresses());
     std::vector<Address> gone;
-    std::set_difference(pod.addresses.begin(), pod.addresses.end(), addresses.begin(),
-                        addresses.end(), std::back_inserter(gone));
+    std::set_difference(before.begin(), before.end(), after.begin(), after.end(),
+                        std::back_inserter(gone));
     std::vector<Address> come;
-    std::set_difference(addresses.begin(), addresses.end(), pod.addresses.begin(),
-                        pod.addresses.end(), std::back_inserter(come));
+    std::set_difference(after.begin(), after.end(), before.begin(), before.end(),
+                        std::back_inserter(come));
     for (const auto& address : gone) {
         disclaim(pod, address, AddressRecord::kStatus);
     }
     for (const auto& address : come) {
         claim(pod, address, AddressRecord::kStatus);
     }
-    pod.addresses = std::move(addresses);
 }
 
 void Desired::claim(PodRecord& pod, const Address& address, std::uint32_t slot) {
@@ -286,7 +294,7 @@ void Desired::settle_pods() {
             continue;
         }
         pod->is_dirty = false;
-        for (const auto& address : pod->addresses) {
+        for (const auto& address : pod->addresses()) {
             touch(addresses_.node(address));
         }
         for (const auto slot : pod->slots) {
@@ -295,7 +303,7 @@ void Desired::settle_pods() {
             }
         }
     }
-    dirty_pods_.clear();
+    empty(dirty_pods_);
 }
 
 void Desired::settle_regions() {
@@ -343,12 +351,12 @@ void Desired::clear_dirty() {
         node->second.is_dirty = false;
         addresses_.drop_if_idle(*node);
     }
-    dirty_addresses_.clear();
+    empty(dirty_addresses_);
     for (auto* node : dirty_regions_) {
         node->second.is_dirty = false;
         regions_.drop_if_idle(*node);
     }
-    dirty_regions_.clear();
+    empty(dirty_regions_);
     for (const auto number : dirty_slots_) {
         if (slots_[number].pod == nullptr) {
             slots_.erase(number);

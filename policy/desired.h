@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <set>
 #include <vector>
 
@@ -68,14 +69,13 @@ private:
     using TouchedPredicates = std::map<std::uint32_t, Touched>; // by predicate id
 
     void upsert(const Namespace& ns);
-    void upsert(const Node&) {} // NetworkPolicy asks nothing of nodes
-    void upsert(const Pod& pod);
-    void upsert(const NetworkPolicy& policy);
+    void upsert(std::shared_ptr<const Pod> pod);
+    void upsert(std::shared_ptr<const NetworkPolicy> policy);
     void erase(const ObjectKey& key);
     void erase_namespace(const Symbol& name);
     void erase_pod(const ObjectName& name);
 
-    void set_addresses(PodRecord& pod, std::vector<Address> addresses);
+    void set_object(PodRecord& pod, std::shared_ptr<const Pod> object);
     void claim(PodRecord& pod, const Address& address, std::uint32_t slot);
     void disclaim(PodRecord& pod, const Address& address, std::uint32_t slot);
     void touch(PodRecord& pod);

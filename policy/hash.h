@@ -37,7 +37,7 @@ inline void Hasher::add(const Selector& selector) {
 }
 
 struct ObjectNameHash {
-    std::size_t operator()(const ObjectName& name) const {
+    std::size_t operator()(const ObjectName& name) const noexcept {
         Hasher hasher;
         hasher.add(name.ns);
         hasher.add(name.name);

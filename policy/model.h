@@ -5,9 +5,12 @@
 #pragma once
 
 #include <boost/flyweight.hpp>
+#include <concepts>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -153,6 +156,26 @@ struct NetworkPolicy {
 
 using Object = std::variant<Namespace, Node, Pod, NetworkPolicy>;
 
+// An object that does not change any more, stored once for all who keep it. A cluster has many.
+class SharedObject {
+public:
+    template <typename Value>
+        requires(!std::same_as<Value, SharedObject> && std::convertible_to<Value, Object>)
+    SharedObject(Value value) : object_(std::make_shared<const Object>(std::move(value))) {}
+
+    const Object& operator*() const { return *object_; }
+    operator const Object&() const { return *object_; }
+    // Null when it is of another kind.
+    template <typename Typed>
+    std::shared_ptr<const Typed> as() const {
+        const auto* typed = std::get_if<Typed>(object_.get());
+        return typed == nullptr ? nullptr : std::shared_ptr<const Typed>(object_, typed);
+    }
+
+private:
+    std::shared_ptr<const Object> object_;
+};
+
 enum class Kind { kNamespace, kNode, kPod, kNetworkPolicy };
 
 // Identity of an object over its life.
@@ -166,7 +189,7 @@ struct ObjectKey {
 // What a source of desired state (manifests, the API) reports: objects that are new or different,
 // and keys of those that are gone. One change is applied as one revision.
 struct Change {
-    std::vector<Object> upserts;
+    std::vector<SharedObject> upserts;
     std::vector<ObjectKey> erasures;
 
     bool is_empty() const { return upserts.empty() && erasures.empty(); }

@@ -13,7 +13,26 @@ Labels implied_labels(const Symbol& ns) {
     return Labels{Label{key, ns}};
 }
 
+// What a pod without an object has.
+const Pod& nothing() {
+    static const Pod pod;
+    return pod;
+}
+
 } // namespace
+
+const Labels& PodRecord::labels() const {
+    return (object ? *object : nothing()).labels;
+}
+
+const std::vector<ContainerPort>& PodRecord::ports() const {
+    return (object ? *object : nothing()).ports;
+}
+
+const std::vector<Address>& PodRecord::addresses() const {
+    const bool has_own = object && !object->is_host_network && !object->is_terminated;
+    return (has_own ? *object : nothing()).addresses;
+}
 
 NamespaceRecord& ObjectIndex::ns(const Symbol& name) {
     auto& record = namespaces_[name];
@@ -73,17 +92,23 @@ PodRecord* ObjectIndex::find_pod(const ObjectName& name) {
     return found == pod_ids_.end() ? nullptr : pods_[found->second].get();
 }
 
-void ObjectIndex::set_labels(PodRecord& pod, const Labels& labels) {
-    if (pod.labels != labels) {
-        pods_by_label_.erase(pod.labels, pod.id);
-        pod.labels = labels;
-        pod.labels.shrink_to_fit();
-        pods_by_label_.insert(pod.labels, pod.id);
+void ObjectIndex::set_object(PodRecord& pod, std::shared_ptr<const Pod> object) {
+    // The indices know labels and ports by the place of their text: the old object outlives the
+    // change.
+    const PodRecord old = pod;
+    pod.object = std::move(object);
+    if (pod.labels() != old.labels()) {
+        pods_by_label_.erase(old.labels(), pod.id);
+        pods_by_label_.insert(pod.labels(), pod.id);
+    }
+    if (pod.ports() != old.ports()) {
+        index_ports(old, false);
+        index_ports(pod, true);
     }
 }
 
-void ObjectIndex::index_ports(PodRecord& pod, bool is_insert) {
-    for (const auto& port : pod.ports) {
+void ObjectIndex::index_ports(const PodRecord& pod, bool is_insert) {
+    for (const auto& port : pod.ports()) {
         if (port.name.get().empty()) {
             continue;
         }
@@ -100,20 +125,10 @@ void ObjectIndex::index_ports(PodRecord& pod, bool is_insert) {
     }
 }
 
-void ObjectIndex::set_ports(PodRecord& pod, const std::vector<ContainerPort>& ports) {
-    if (pod.ports != ports) {
-        index_ports(pod, false);
-        pod.ports = ports;
-        index_ports(pod, true);
-    }
-}
-
 bool ObjectIndex::drop_if_idle(PodRecord& pod) {
-    if (pod.is_known || !pod.slots.empty()) {
+    if (pod.is_known() || !pod.slots.empty()) {
         return false;
     }
-    set_labels(pod, {});
-    set_ports(pod, {});
     erase_sorted(pod.ns->pods, pod.id);
     drop_if_idle(*pod.ns);
     pod_ids_.erase(pod.name);

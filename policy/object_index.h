@@ -30,18 +30,19 @@ struct NamespaceRecord {
 
 struct PodRecord {
     std::uint32_t id = 0;
+    bool is_dirty = false; // on the list of what the next compile() looks at
     ObjectName name;
     NamespaceRecord* ns = nullptr;
-    Labels labels;
-    std::vector<Address> addresses; // claimed: none for host-network and terminated pods
-    std::vector<ContainerPort> ports;
-    std::vector<std::uint32_t> slots; // endpoints of this node
-    bool is_known = false;            // there is a Pod object
-    bool is_host_network = false;
-    bool is_dirty = false; // on the list of what the next compile() looks at
+    std::shared_ptr<const Pod> object; // null while there is none
+    std::vector<std::uint32_t> slots;  // endpoints of this node
 
+    bool is_known() const { return object != nullptr; }
+    const Labels& labels() const;
+    const std::vector<ContainerPort>& ports() const;
+    // That the object claims: none for host-network and terminated pods.
+    const std::vector<Address>& addresses() const;
     // A host-network pod has its node's addresses, which other pods share: no selector picks it.
-    bool is_selectable() const { return is_known && !is_host_network; }
+    bool is_selectable() const { return is_known() && !object->is_host_network; }
 };
 
 class ObjectIndex {
@@ -54,11 +55,9 @@ public:
     PodRecord& pod(const ObjectName& name); // made if it is missing, unknown
     PodRecord* find_pod(const ObjectName& name);
     PodRecord* find_pod(std::uint32_t id) { return pods_[id].get(); }
-    void set_labels(PodRecord& pod, const Labels& labels);
+    void set_object(PodRecord& pod, std::shared_ptr<const Pod> object); // or null
     // Forgets a pod that is neither known nor an endpoint's.
     bool drop_if_idle(PodRecord& pod);
-
-    void set_ports(PodRecord& pod, const std::vector<ContainerPort>& ports);
 
     // Calls visit for every pod that the predicate, which is no block, holds for.
     void for_each_holder(const Predicate& predicate, const std::function<void(PodRecord&)>& visit);
@@ -73,7 +72,7 @@ private:
 
     std::vector<std::uint32_t> candidates(const PodPeer& peer);
     std::vector<NamespaceRecord*> namespaces_of(const Selector& selector);
-    void index_ports(PodRecord& pod, bool is_insert);
+    void index_ports(const PodRecord& pod, bool is_insert);
 
     std::unordered_map<Symbol, std::unique_ptr<NamespaceRecord>, SymbolHash> namespaces_;
     std::unordered_map<std::uint32_t, NamespaceRecord*> namespaces_by_id_;

@@ -22,7 +22,7 @@ KeyRange range_of(std::uint8_t protocol, const PortRange& ports) {
 EffectiveRule resolved(const CompiledRulePtr& rule, const PodRecord& subject) {
     EffectiveRule effective{rule, rule->ports};
     for (const auto& name : rule->subject_ports) {
-        for (const auto& port : subject.ports) {
+        for (const auto& port : subject.ports()) {
             if (port.name == name.name && port.protocol == name.protocol) {
                 effective.ports.push_back(range_of(port.protocol, PortRange{port.port, port.port}));
             }
@@ -36,32 +36,32 @@ EffectiveRule resolved(const CompiledRulePtr& rule, const PodRecord& subject) {
 
 } // namespace
 
-bool PolicyIndex::upsert(NamespaceRecord& ns, const NetworkPolicy& policy) {
-    auto& record = policies_[policy.name];
+bool PolicyIndex::upsert(NamespaceRecord& ns, std::shared_ptr<const NetworkPolicy> policy) {
+    auto& record = policies_[policy->name];
     if (!record) {
         record = std::make_unique<PolicyRecord>();
-        record->policy = policy;
+        record->policy = std::move(policy);
         for (const auto direction : kBoth) {
             record->rules[direction].resize(record->of(direction).size());
         }
         const auto place = std::upper_bound(
-            ns.policies.begin(), ns.policies.end(), policy.name,
-            [](const ObjectName& a, PolicyRecord* b) { return is_before(a, b->policy.name); });
+            ns.policies.begin(), ns.policies.end(), record->policy->name,
+            [](const ObjectName& a, PolicyRecord* b) { return is_before(a, b->policy->name); });
         ns.policies.insert(place, record.get());
         return true;
     }
-    if (record->policy == policy) {
+    if (*record->policy == *policy) {
         return false;
     }
-    replace(*record, policy);
+    replace(*record, std::move(policy));
     return true;
 }
 
 // Rules that did not change keep their compiled form; those that did lose it, and their id.
-void PolicyIndex::replace(PolicyRecord& record, const NetworkPolicy& policy) {
-    const auto old = std::exchange(record.policy, policy);
+void PolicyIndex::replace(PolicyRecord& record, std::shared_ptr<const NetworkPolicy> policy) {
+    const auto old = std::exchange(record.policy, std::move(policy));
     for (const auto direction : kBoth) {
-        const auto& before = direction == WEIR_INGRESS ? old.ingress : old.egress;
+        const auto& before = direction == WEIR_INGRESS ? old->ingress : old->egress;
         const auto& after = record.of(direction);
         auto& rules = record.rules[direction];
         for (std::size_t index = 0; index < rules.size(); ++index) {
@@ -101,10 +101,10 @@ RuleInfo PolicyIndex::info_of(const PolicyRecord& record, weir_direction directi
     static const Symbol kind("NetworkPolicy");
     RuleInfo info;
     info.kind = kind;
-    info.policy = record.policy.name;
+    info.policy = record.policy->name;
     info.direction = direction;
     info.index = static_cast<std::uint32_t>(index);
-    info.origin = Origin{record.policy.origin.file, record.of(direction)[index].line};
+    info.origin = Origin{record.policy->origin.file, record.of(direction)[index].line};
     return info;
 }
 
@@ -115,7 +115,7 @@ const CompiledRulePtr& PolicyIndex::compiled(PolicyRecord& record, weir_directio
         const auto& rule = record.of(direction)[index];
         auto fresh = std::make_shared<CompiledRule>();
         fresh->id = book_.add(info_of(record, direction, index));
-        compile_peers(record.policy.name.ns, rule, *fresh);
+        compile_peers(record.policy->name.ns, rule, *fresh);
         compile_ports(rule, direction, *fresh);
         slot = std::move(fresh);
     }
@@ -172,7 +172,7 @@ std::vector<PolicyRecord*> PolicyIndex::isolating(const PodRecord& pod, weir_dir
         return result;
     }
     for (auto* record : pod.ns->policies) {
-        if (record->isolates(direction) && matches(record->policy.subjects, pod.labels)) {
+        if (record->isolates(direction) && matches(record->policy->subjects, pod.labels())) {
             result.push_back(record);
         }
     }
@@ -182,7 +182,7 @@ std::vector<PolicyRecord*> PolicyIndex::isolating(const PodRecord& pod, weir_dir
 std::shared_ptr<const std::uint32_t> PolicyIndex::isolation(
     const std::vector<PolicyRecord*>& policies, weir_direction direction) {
     static const Symbol kind("NetworkPolicy");
-    const auto& first = policies.front()->policy;
+    const auto& first = *policies.front()->policy;
     RuleInfo info;
     info.kind = kind;
     info.policy = first.name;
@@ -191,9 +191,9 @@ std::shared_ptr<const std::uint32_t> PolicyIndex::isolation(
     IsolationKey key(1, static_cast<char>(direction));
     key += first.name.ns.get();
     for (const auto* record : policies) {
-        info.isolated_by.push_back(record->policy.name);
+        info.isolated_by.push_back(record->policy->name);
         key += '/';
-        key += record->policy.name.name.get();
+        key += record->policy->name.name.get();
     }
     auto& known = isolations_[key];
     if (auto existing = known.lock()) {
@@ -211,7 +211,7 @@ std::shared_ptr<const std::uint32_t> PolicyIndex::isolation(
 }
 
 RuleListPtr PolicyIndex::effective_rules(const PodRecord& pod, weir_direction direction) {
-    if (!pod.is_known) {
+    if (!pod.is_known()) {
         return lists_.intern(RuleList::unknown());
     }
     const auto policies = isolating(pod, direction);

@@ -18,16 +18,16 @@
 namespace weir {
 
 struct PolicyRecord {
-    NetworkPolicy policy;
+    std::shared_ptr<const NetworkPolicy> policy;
     // Per direction and index; null until a pod needs the rule. A rule that stays as it is keeps
     // its id.
     std::array<std::vector<CompiledRulePtr>, WEIR_DIRECTIONS> rules;
 
     const std::vector<Rule>& of(weir_direction direction) const {
-        return direction == WEIR_INGRESS ? policy.ingress : policy.egress;
+        return direction == WEIR_INGRESS ? policy->ingress : policy->egress;
     }
     bool isolates(weir_direction direction) const {
-        return direction == WEIR_INGRESS ? policy.isolates_ingress : policy.isolates_egress;
+        return direction == WEIR_INGRESS ? policy->isolates_ingress : policy->isolates_egress;
     }
 };
 
@@ -36,7 +36,7 @@ public:
     explicit PolicyIndex(PredicateSet& predicates) : predicates_(predicates) {}
 
     // Both return whether anything changed that a local pod of the namespace may notice.
-    bool upsert(NamespaceRecord& ns, const NetworkPolicy& policy);
+    bool upsert(NamespaceRecord& ns, std::shared_ptr<const NetworkPolicy> policy);
     bool erase(NamespaceRecord& ns, const Symbol& name);
 
     // Policies that isolate the pod in the direction, by name.
@@ -49,7 +49,7 @@ public:
 private:
     using IsolationKey = std::string;
 
-    void replace(PolicyRecord& record, const NetworkPolicy& policy);
+    void replace(PolicyRecord& record, std::shared_ptr<const NetworkPolicy> policy);
     RuleInfo info_of(const PolicyRecord& record, weir_direction direction, std::size_t index) const;
     const CompiledRulePtr& compiled(PolicyRecord& record, weir_direction direction,
                                     std::size_t index);

@@ -31,7 +31,7 @@ bool holds(const PodPeer& peer, const PodRecord& pod) {
     if (peer.ns ? pod.ns->name != *peer.ns : !matches(peer.namespaces, pod.ns->labels)) {
         return false;
     }
-    return matches(peer.pods, pod.labels);
+    return matches(peer.pods, pod.labels());
 }
 
 std::size_t PredicateSet::QuestionHash::operator()(const Predicate::Question& question) const {
@@ -140,7 +140,7 @@ void PredicateSet::collect_ports(const PodRecord& pod, Holders& holders) {
     if (port_names_.empty()) {
         return;
     }
-    for (const auto& port : pod.ports) {
+    for (const auto& port : pod.ports()) {
         const auto found = port_names_.find(NamedPort{port.name, port.protocol, std::nullopt});
         if (found == port_names_.end()) {
             continue;
@@ -163,7 +163,7 @@ Holders PredicateSet::holding(const PodRecord& pod) {
     }
     collect(Anchor{}, pod, holders);
     collect(Anchor{Anchor::Kind::kNamespace, pod.ns->name, Symbol{}}, pod, holders);
-    for (const auto& label : pod.labels) {
+    for (const auto& label : pod.labels()) {
         collect(Anchor{Anchor::Kind::kPodLabel, label.key, label.value}, pod, holders);
     }
     for (const auto& label : pod.ns->labels) {

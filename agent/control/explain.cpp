@@ -42,7 +42,7 @@ Reply<ExplainedEnd> node_end(const ControlContext& context, const std::string& n
 Reply<ExplainedEnd> pod_end(const ControlContext& context, const ObjectName& name) {
     ExplainedEnd end{.pod = name, .node = {}, .addresses = {}};
     end.endpoint = context.enforcer.endpoints().find(name.ns.get(), name.name.get());
-    const KnownPod* pod = context.inventory.pod(name);
+    const Pod* pod = context.inventory.pod(name);
     if (pod == nullptr && end.endpoint == nullptr) {
         return std::unexpected(
             not_found(fmt::format("no Pod object and no endpoint {}", end.text())));

@@ -58,9 +58,10 @@ std::vector<const NetworkPolicy*> find(const Inventory& inventory,
                                        const v1::ShowPolicyRequest& request) {
     std::vector<const NetworkPolicy*> found;
     for (const auto& [key, policy] : inventory.policies()) {
-        if (policy.name.name.get() != request.name()) continue;
-        if (!request.namespace_().empty() && policy.name.ns.get() != request.namespace_()) continue;
-        found.push_back(&policy);
+        if (policy->name.name.get() != request.name()) continue;
+        if (!request.namespace_().empty() && policy->name.ns.get() != request.namespace_())
+            continue;
+        found.push_back(policy.get());
     }
     return found;
 }
@@ -71,8 +72,9 @@ v1::ListPoliciesResponse list_policies(const ControlContext& context,
                                        const v1::ListPoliciesRequest& request) {
     v1::ListPoliciesResponse response;
     for (const auto& [key, policy] : context.inventory.policies()) {
-        if (!request.namespace_().empty() && policy.name.ns.get() != request.namespace_()) continue;
-        *response.add_policies() = policy_message(policy, context);
+        if (!request.namespace_().empty() && policy->name.ns.get() != request.namespace_())
+            continue;
+        *response.add_policies() = policy_message(*policy, context);
     }
     return response;
 }

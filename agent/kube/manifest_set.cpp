@@ -25,7 +25,7 @@ Problem file_problem(const std::string& file, std::string what, std::string reme
 
 } // namespace
 
-std::size_t ObjectKeyHash::operator()(const ObjectKey& key) const {
+std::size_t ObjectKeyHash::operator()(const ObjectKey& key) const noexcept {
     // Symbols are interned: the same text is at the same address.
     const auto name = reinterpret_cast<std::uintptr_t>(&key.name.name.get());
     const auto ns = reinterpret_cast<std::uintptr_t>(&key.name.ns.get());
@@ -68,6 +68,7 @@ void ManifestSet::update(const std::string& name, std::string content, Time now)
         keep(name, key, found != invalid.end() ? found->second : decoded.unidentified, now);
         file.keys.push_back(key);
     }
+    file.keys.shrink_to_fit();
     std::ranges::stable_sort(decoded.problems, {}, &Problem::line);
     set_problems(file, std::move(decoded.problems));
     set_ignored(name, file, std::move(decoded.ignored));
@@ -140,19 +141,20 @@ ManifestSet::Claim* ManifestSet::find_claim(const std::string& file, const Objec
     return claim == found->second.end() ? nullptr : &*claim;
 }
 
-void ManifestSet::claim(const std::string& file, Object object, std::unique_ptr<KeptObject> kept) {
+void ManifestSet::claim(const std::string& file, SharedObject object,
+                        std::unique_ptr<KeptObject> kept) {
     const ObjectKey key = key_of(object);
     if (Claim* existing = find_claim(file, key)) {
         existing->kept = std::move(kept);
-        if (existing->object == object) return;
+        if (*existing->object == *object) return;
         touch(key);
         existing->object = std::move(object);
         return;
     }
     touch(key);
-    std::vector<Claim>& claims = claims_[key];
+    Claims& claims = claims_[key];
     const auto at = std::ranges::lower_bound(claims, file, {}, &Claim::file);
-    claims.insert(at, Claim{file, std::move(object), std::move(kept)});
+    claims.insert(at, Claim{std::move(object), std::move(kept)});
     if (claims.size() > 1) contested_.insert(key);
 }
 
@@ -171,9 +173,11 @@ void ManifestSet::disclaim(const std::string& file, const ObjectKey& key) {
     const auto found = claims_.find(key);
     if (found == claims_.end()) return;
     touch(key);
-    std::erase_if(found->second, [&](const Claim& claim) { return claim.file == file; });
-    if (found->second.size() < 2) contested_.erase(key);
-    if (found->second.empty()) claims_.erase(found);
+    Claims& claims = found->second;
+    const auto claim = std::ranges::find(claims, file, &Claim::file);
+    if (claim != claims.end()) claims.erase(claim);
+    if (claims.size() < 2) contested_.erase(key);
+    if (claims.empty()) claims_.erase(found);
 }
 
 void ManifestSet::touch(const ObjectKey& key) {
@@ -186,23 +190,23 @@ void ManifestSet::touch(const ObjectKey& key) {
 
 Change ManifestSet::take_change() {
     Change change;
-    for (const ObjectKey& key : touched_) {
-        const std::optional<Object>& before = before_.at(key);
+    const auto touched = std::exchange(touched_, {});
+    const auto before_all = std::exchange(before_, {});
+    for (const ObjectKey& key : touched) {
+        const std::optional<SharedObject>& before = before_all.at(key);
         const auto now = claims_.find(key);
         if (now == claims_.end()) {
             if (before) change.erasures.push_back(key);
             continue;
         }
-        const std::vector<Claim>& claims = now->second;
-        if (!before || *before != claims.front().object) {
+        const Claims& claims = now->second;
+        if (!before || **before != *claims.front().object) {
             change.upserts.push_back(claims.front().object);
         }
         for (std::size_t i = 1; i < claims.size(); ++i) {
             fresh_.push_back(duplicate_problem(claims[i], claims.front()));
         }
     }
-    touched_.clear();
-    before_.clear();
     return change;
 }
 
@@ -213,7 +217,7 @@ std::vector<Problem> ManifestSet::take_problems() {
 Problem ManifestSet::duplicate_problem(const Claim& loser, const Claim& winner) const {
     const Origin& first = origin_of(winner.object);
     return {Severity::kError,
-            loser.file,
+            loser.file(),
             origin_of(loser.object).line,
             0,
             to_string(key_of(loser.object)),
@@ -333,7 +337,7 @@ ManifestStatus ManifestSet::status() const {
         if (claims.front().kept != nullptr) status.kept.push_back(*claims.front().kept);
     }
     for (const ObjectKey& key : contested_) {
-        const std::vector<Claim>& claims = claims_.at(key);
+        const Claims& claims = claims_.at(key);
         for (std::size_t i = 1; i < claims.size(); ++i) {
             status.problems.push_back(duplicate_problem(claims[i], claims.front()));
         }

@@ -5,9 +5,11 @@
 // stays until its document or file is deleted; one never seen valid is absent.
 #pragma once
 
+#include <boost/container/small_vector.hpp>
 #include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -22,7 +24,7 @@
 namespace weir {
 
 struct ObjectKeyHash {
-    std::size_t operator()(const ObjectKey& key) const;
+    std::size_t operator()(const ObjectKey& key) const noexcept;
 };
 
 class ManifestSet {
@@ -55,10 +57,13 @@ public:
 
 private:
     struct Claim { // of a file on an object
-        std::string file;
-        Object object;
+        SharedObject object;
         std::unique_ptr<KeptObject> kept; // null while the file itself says so
+
+        const std::string& file() const { return origin_of(object).file.get(); }
     };
+    // Sorted by file: the first one is in force. There is hardly ever more than one.
+    using Claims = boost::container::small_vector<Claim, 1>;
     struct File {
         std::vector<ObjectKey> keys; // of its claims, in the order of the file
         std::vector<Problem> problems;
@@ -72,7 +77,7 @@ private:
 
     File& file_of(const std::string& name, bool wants_stored);
     void restore(const std::string& name, File& file);
-    void claim(const std::string& file, Object object, std::unique_ptr<KeptObject> kept);
+    void claim(const std::string& file, SharedObject object, std::unique_ptr<KeptObject> kept);
     void keep(const std::string& file, const ObjectKey& key, const std::string& why, Time now);
     void disclaim(const std::string& file, const ObjectKey& key);
     Claim* find_claim(const std::string& file, const ObjectKey& key);
@@ -85,12 +90,11 @@ private:
 
     const ManifestStore* store_;
     std::map<std::string, File> files_;
-    // Sorted by file: the first one is in force.
-    std::unordered_map<ObjectKey, std::vector<Claim>, ObjectKeyHash> claims_;
+    std::unordered_map<ObjectKey, Claims, ObjectKeyHash> claims_;
     std::unordered_set<ObjectKey, ObjectKeyHash> contested_; // more than one claim
     std::map<std::string, std::size_t> ignored_;             // objects by kind
     std::vector<ObjectKey> touched_; // since the last take_change(), with what was in force then
-    std::unordered_map<ObjectKey, std::optional<Object>, ObjectKeyHash> before_;
+    std::unordered_map<ObjectKey, std::optional<SharedObject>, ObjectKeyHash> before_;
     std::vector<Problem> fresh_;
     std::map<std::string, Saving> saving_;
     std::map<std::string, Problem> store_problems_;

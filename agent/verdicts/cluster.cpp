@@ -5,7 +5,7 @@ namespace weir {
 
 Cluster::Cluster(const Change& change) {
     for (const auto& object : change.upserts) {
-        std::visit([this](const auto& value) { put(value); }, object);
+        std::visit([this](const auto& value) { put(value); }, *object);
     }
     // A host-network pod whose status lists no address has its node's.
     for (auto& [text, end] : ends_) {
