@@ -9,14 +9,14 @@ namespace weir {
 namespace {
 
 Labels implied_labels(const Symbol& ns) {
-    static const Symbol key("kubernetes.io/metadata.name");
-    return Labels{Label{key, ns}};
+    static const Symbol kKey("kubernetes.io/metadata.name");
+    return Labels{Label{kKey, ns}};
 }
 
 // What a pod without an object has.
 const Pod& nothing() {
-    static const Pod pod;
-    return pod;
+    static const Pod kNothing;
+    return kNothing;
 }
 
 } // namespace

@@ -98,9 +98,9 @@ bool PolicyIndex::erase(NamespaceRecord& ns, const Symbol& name) {
 
 RuleInfo PolicyIndex::info_of(const PolicyRecord& record, weir_direction direction,
                               std::size_t index) const {
-    static const Symbol kind("NetworkPolicy");
+    static const Symbol kKind("NetworkPolicy");
     RuleInfo info;
-    info.kind = kind;
+    info.kind = kKind;
     info.policy = record.policy->name;
     info.direction = direction;
     info.index = static_cast<std::uint32_t>(index);
@@ -181,10 +181,10 @@ std::vector<PolicyRecord*> PolicyIndex::isolating(const PodRecord& pod, weir_dir
 
 std::shared_ptr<const std::uint32_t> PolicyIndex::isolation(
     const std::vector<PolicyRecord*>& policies, weir_direction direction) {
-    static const Symbol kind("NetworkPolicy");
+    static const Symbol kKind("NetworkPolicy");
     const auto& first = *policies.front()->policy;
     RuleInfo info;
-    info.kind = kind;
+    info.kind = kKind;
     info.policy = first.name;
     info.direction = direction;
     info.origin = first.origin;

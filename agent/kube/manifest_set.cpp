@@ -102,6 +102,7 @@ void ManifestSet::remove(const std::string& name) {
 
 std::vector<std::string> ManifestSet::files() const {
     std::vector<std::string> names;
+    names.reserve(files_.size());
     for (const auto& [name, file] : files_)
         names.push_back(name);
     return names;
