@@ -11,8 +11,8 @@ constexpr int kLongest = 128;
 // IPv4 in the one trie of mapped addresses. No IPv6 block holds any of it, so it must be a region
 // of its own under every IPv6 block around it.
 const Cidr& all_v4() {
-    static const Cidr cidr = *Cidr::parse("0.0.0.0/0");
-    return cidr;
+    static const Cidr kAll = *Cidr::parse("0.0.0.0/0");
+    return kAll;
 }
 
 bool spans_v4(const Cidr& cidr) {
