@@ -40,11 +40,28 @@ static __always_inline int endpoint_owns(const struct weir_pod* pod,
     return 0;
 }
 
+/* The same for the two addresses that nearly all traffic has; the order is the agent's. */
+static __always_inline int endpoint_owns_first(const struct weir_pod* pod,
+                                               const struct weir_address* address) {
+    if (address->halves[0] == 0 && address->halves[1] == 0) return 0;
+    return address_equals(&pod->addresses[0], address) ||
+           address_equals(&pod->addresses[1], address);
+}
+
 static __always_inline int endpoint_owns_v4(const struct weir_pod* pod, __be32 v4) {
     struct weir_address address;
 
     address_map_v4(&address, v4);
     return endpoint_owns(pod, &address);
+}
+
+/* Whether a frame is addressed to the pod's MAC. */
+static __always_inline int endpoint_has_mac(struct __sk_buff* skb, const struct weir_pod* pod) {
+    void* data = (void*)(long)skb->data;
+    __u8* mac = data;
+
+    if (data + ETH_HLEN > (void*)(long)skb->data_end) return 0;
+    return *(__u32*)mac == *(__u32*)pod->mac && *(__u16*)(mac + 4) == *(__u16*)(pod->mac + 4);
 }
 
 /* Whether a frame was meant for the pod: a bridge floods frames of unknown destinations to all of
@@ -57,8 +74,7 @@ static __always_inline int endpoint_is_addressed(struct __sk_buff* skb, const st
 
     if (data + ETH_HLEN > end) return 1;
     if (mac[0] & 1) return 1;
-    if (*(__u32*)mac == *(__u32*)pod->mac && *(__u16*)(mac + 4) == *(__u16*)(pod->mac + 4))
-        return 1;
+    if (endpoint_has_mac(skb, pod)) return 1;
     return endpoint_owns(pod, &packet->destination);
 }
 

@@ -43,6 +43,7 @@ struct packet {
     __u8 is_fragment;
     __u8 is_later_fragment; /* has no transport header of its own */
     __u8 is_icmp_error;
+    __u8 is_plain; /* parsed by packet_parse_fast: whole TCP or UDP */
     __be32 fragment_id;
     __u32 l4_offset;
     __u32 packets; /* on the wire: segments of an offloaded packet */
@@ -99,6 +100,9 @@ static __always_inline void address_map_v4(struct weir_address* address, __be32 
     address->words[2] = bpf_htonl(0xffff);
     address->words[3] = v4;
 }
+
+#define likely(condition) __builtin_expect(!!(condition), 1)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
 
 static __always_inline int address_is_mapped_v4(const struct weir_address* address) {
     return address->halves[0] == 0 && address->words[2] == bpf_htonl(0xffff);
@@ -385,6 +389,7 @@ static __always_inline int packet_parse_fast(struct __sk_buff* skb, struct packe
     }
 
     packet->kind = PACKET_IP;
+    packet->is_plain = 1;
     packet->source_port = tcp->source;
     packet->destination_port = tcp->dest;
     if (packet->protocol == IPPROTO_TCP) {

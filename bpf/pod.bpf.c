@@ -69,7 +69,7 @@ static __always_inline __u64 pod_rules(const struct weir_pod* pod, __u8 side) {
 
 /* A flow whose side has no current verdict: it is new to this pod, or the pod's rules or the peer's
  * class changed. Returns 0 or -reason; a denial is not cached and leaves the entry as it is. */
-static __always_inline int flow_decide_again(const struct hook* hook, struct passage* passage,
+static __noinline int flow_decide_again(const struct hook* hook, struct passage* passage,
                                              struct weir_flow* flow, __u64 word) {
     int is_nodes = flow->state & WEIR_FLOW_OWN_NODE;
     int error;
@@ -99,9 +99,10 @@ static __always_inline int flow_continue(const struct hook* hook, struct passage
     passage->side = hook_side(hook->direction, passage->from_initiator);
     word = pod_rules(hook->pod, passage->side);
     if (!WEIR_RULES_TABLE(word)) return -WEIR_DROP_NO_ENDPOINT;
-    if (WEIR_RULES_GENERATION(flow->sides[passage->side & 1]) != WEIR_RULES_GENERATION(word) ||
-        ((flow->state & WEIR_FLOW_OWN_NODE) && hook->direction == WEIR_INGRESS &&
-         !hook->is_own_node)) {
+    if (unlikely(
+            WEIR_RULES_GENERATION(flow->sides[passage->side & 1]) != WEIR_RULES_GENERATION(word) ||
+            ((flow->state & WEIR_FLOW_OWN_NODE) && hook->direction == WEIR_INGRESS &&
+             !hook->is_own_node))) {
         error = flow_decide_again(hook, passage, flow, word);
         if (error) return error;
     }
@@ -123,7 +124,7 @@ static __always_inline int flow_decide_both(const struct hook* hook, struct pass
     return pod_decide(passage, pod_rules(hook->pod, passage->side));
 }
 
-static __always_inline int flow_open(const struct hook* hook, struct passage* passage,
+static __noinline int flow_open(const struct hook* hook, struct passage* passage,
                                      const struct packet* packet, int is_replacing) {
     int opening = packet->opening;
     __u64 word, cached = 0;
@@ -214,7 +215,7 @@ static __always_inline int flow_judge(const struct hook* hook, struct passage* p
 
 /* Everything that passes or drops before policy. Returns 1 when the packet passes, 0 when policy
  * must judge it, -reason when it is dropped. */
-static __always_inline int pod_admit(struct __sk_buff* skb, const struct hook* hook,
+static __noinline int pod_admit_any(struct __sk_buff* skb, const struct hook* hook,
                                      struct packet* packet) {
     const struct weir_pod* pod = hook->pod;
     int is_egress = hook->direction == WEIR_EGRESS;
@@ -248,12 +249,25 @@ static __always_inline int pod_admit(struct __sk_buff* skb, const struct hook* h
     return 0;
 }
 
+/* The same, for nearly all traffic at once: a whole TCP or UDP packet between two ends, from the pod's
+ * own address or to its MAC. */
+static __always_inline int pod_admit(struct __sk_buff* skb, const struct hook* hook,
+                                     struct packet* packet) {
+    int is_plain = packet->is_plain && !address_equals(&packet->source, &packet->destination);
+
+    if (likely(is_plain &&
+               (hook->direction == WEIR_EGRESS ? endpoint_owns_first(hook->pod, &packet->source)
+                                               : endpoint_has_mac(skb, hook->pod))))
+        return 0;
+    return pod_admit_any(skb, hook, packet);
+}
+
 /* Counts and reports the outcome, and turns it into the hook's return value. The single exit. */
 static __always_inline int flow_finish(const struct passage* passage, __u32 direction, int result) {
     __u32 reason = result < 0 ? -result : WEIR_DROP_NONE;
 
     counter_add(direction * WEIR_DROP_REASON_COUNT + reason, passage->packets, passage->bytes);
-    if (!reason) return VERDICT_PASS;
+    if (likely(!reason)) return VERDICT_PASS;
     if (reason != WEIR_DROP_NOT_ADDRESSED) event_denied(passage, reason);
     return VERDICT_DROP;
 }
@@ -277,10 +291,11 @@ static __always_inline int pod_handle(struct __sk_buff* skb, __u32 direction) {
     hook.pod = endpoint_lookup(skb->ifindex, &passage.slot);
     if (!hook.pod) return flow_finish(&passage, direction, -WEIR_DROP_NO_ENDPOINT);
     hook.is_own_node = direction == WEIR_INGRESS && !skb->ingress_ifindex;
-    if (!result) result = pod_admit(skb, &hook, &packet);
-    if (!result) {
+    if (likely(!result)) result = pod_admit(skb, &hook, &packet);
+    if (likely(!result)) {
         result = flow_judge(&hook, &passage, &packet);
-        if (!result && packet.is_fragment && !packet.is_later_fragment) fragment_remember(&packet);
+        if (unlikely(packet.is_fragment) && !result && !packet.is_later_fragment)
+            fragment_remember(&packet);
     } else if (result < 0) {
         passage.is_low = flow_key(&packet, &passage.key);
     }
