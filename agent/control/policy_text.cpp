@@ -55,7 +55,7 @@ std::string selector_text(const Selector& selector) {
 
 std::string peer_text(const Peer& peer) {
     if (peer.block) return block_text(*peer.block);
-    const std::string pods = "pods " + (peer.pods ? selector_text(*peer.pods) : "<all>");
+    std::string pods = "pods " + (peer.pods ? selector_text(*peer.pods) : "<all>");
     if (!peer.namespaces) return pods;
     return pods + " in namespaces " + selector_text(*peer.namespaces);
 }

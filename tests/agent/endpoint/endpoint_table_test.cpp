@@ -70,8 +70,8 @@ TEST_F(InterfaceTest, HostSideMustBeHere) {
     EXPECT_TRUE(contains(error_of(pod.netns.path(), "inner0"), "both sides"));
     // In a third namespace, under the very index that a veth here has.
     const Netns third("third");
-    ip("link add far netns " + third.name() + " index " + std::to_string(pod.ifindex) +
-       " type veth peer name eth1 netns " + pod.netns.name());
+    third.ip("link add far index " + std::to_string(pod.ifindex) +
+             " type veth peer name eth1 netns " + pod.netns.name());
     EXPECT_TRUE(contains(error_of(pod.netns.path(), "eth1"), "not in the agent's"));
 }
 
