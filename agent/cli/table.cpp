@@ -27,8 +27,8 @@ const char* escape_of(Colour colour) {
 
 // A locale object of its own: wcwidth and mbrtowc must know UTF-8 whatever the user's LANG says.
 locale_t utf8() {
-    static const locale_t locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
-    return locale;
+    static const locale_t kLocale = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+    return kLocale;
 }
 
 void print_row(std::ostream& out, const std::vector<Cell>& row,
