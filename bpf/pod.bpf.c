@@ -70,7 +70,7 @@ static __always_inline __u64 pod_rules(const struct weir_pod* pod, __u8 side) {
 /* A flow whose side has no current verdict: it is new to this pod, or the pod's rules or the peer's
  * class changed. Returns 0 or -reason; a denial is not cached and leaves the entry as it is. */
 static __noinline int flow_decide_again(const struct hook* hook, struct passage* passage,
-                                             struct weir_flow* flow, __u64 word) {
+                                        struct weir_flow* flow, __u64 word) {
     int is_nodes = flow->state & WEIR_FLOW_OWN_NODE;
     int error;
 
@@ -99,10 +99,10 @@ static __always_inline int flow_continue(const struct hook* hook, struct passage
     passage->side = hook_side(hook->direction, passage->from_initiator);
     word = pod_rules(hook->pod, passage->side);
     if (!WEIR_RULES_TABLE(word)) return -WEIR_DROP_NO_ENDPOINT;
-    if (unlikely(
-            WEIR_RULES_GENERATION(flow->sides[passage->side & 1]) != WEIR_RULES_GENERATION(word) ||
-            ((flow->state & WEIR_FLOW_OWN_NODE) && hook->direction == WEIR_INGRESS &&
-             !hook->is_own_node))) {
+    if (unlikely(WEIR_RULES_GENERATION(flow->sides[passage->side & 1]) !=
+                     WEIR_RULES_GENERATION(word) ||
+                 ((flow->state & WEIR_FLOW_OWN_NODE) && hook->direction == WEIR_INGRESS &&
+                  !hook->is_own_node))) {
         error = flow_decide_again(hook, passage, flow, word);
         if (error) return error;
     }
@@ -125,7 +125,7 @@ static __always_inline int flow_decide_both(const struct hook* hook, struct pass
 }
 
 static __noinline int flow_open(const struct hook* hook, struct passage* passage,
-                                     const struct packet* packet, int is_replacing) {
+                                const struct packet* packet, int is_replacing) {
     int opening = packet->opening;
     __u64 word, cached = 0;
     __u32 state = 0;
@@ -216,7 +216,7 @@ static __always_inline int flow_judge(const struct hook* hook, struct passage* p
 /* Everything that passes or drops before policy. Returns 1 when the packet passes, 0 when policy
  * must judge it, -reason when it is dropped. */
 static __noinline int pod_admit_any(struct __sk_buff* skb, const struct hook* hook,
-                                     struct packet* packet) {
+                                    struct packet* packet) {
     const struct weir_pod* pod = hook->pod;
     int is_egress = hook->direction == WEIR_EGRESS;
     int error;
@@ -249,8 +249,8 @@ static __noinline int pod_admit_any(struct __sk_buff* skb, const struct hook* ho
     return 0;
 }
 
-/* The same, for nearly all traffic at once: a whole TCP or UDP packet between two ends, from the pod's
- * own address or to its MAC. */
+/* The same, for nearly all traffic at once: a whole TCP or UDP packet between two ends, from the
+ * pod's own address or to its MAC. */
 static __always_inline int pod_admit(struct __sk_buff* skb, const struct hook* hook,
                                      struct packet* packet) {
     int is_plain = packet->is_plain && !address_equals(&packet->source, &packet->destination);
