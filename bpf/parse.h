@@ -52,7 +52,6 @@ struct packet {
 
 #define WEIR_VLAN_TAGS 2
 #define WEIR_IPV6_EXTENSIONS 8
-#define WEIR_LINEAR_BYTES 128
 
 /* linux/icmp.h drags in the C library, which has no headers for this target. */
 #define ICMP_ECHOREPLY 0
