@@ -48,7 +48,7 @@ Enforcer::Enforcer(boost::asio::io_context& context, const Config& config, Datap
     : context_(context),
       dataplane_(std::move(dataplane)),
       endpoints_(std::filesystem::path(config.run_dir) / "endpoints.json"),
-      compiler_(limits_of(dataplane_)),
+      compiler_({.limits = limits_of(dataplane_)}),
       reclaimer_(std::make_unique<Reclaimer>(context)) {}
 
 Enforcer::~Enforcer() = default;

@@ -95,6 +95,11 @@ void Inventory::erase(const ObjectKey& key) {
         case Kind::kNetworkPolicy:
             if (policies_.erase(key_of(key.name)) != 0) --count(key.kind);
             return;
+        case Kind::kClusterNetworkPolicy:
+        case Kind::kAdminNetworkPolicy:
+        case Kind::kBaselineAdminNetworkPolicy:
+        case Kind::kAuthorizationPolicy:
+            return;
     }
 }
 

@@ -39,7 +39,7 @@ public:
         return policies_;
     }
     // Objects of a kind, indexed by Kind.
-    const std::array<std::uint32_t, 4>& counts() const { return counts_; }
+    const std::array<std::uint32_t, kKinds.size()>& counts() const { return counts_; }
     const Symbol& node_name() const { return node_name_; }
 
 private:
@@ -57,7 +57,7 @@ private:
     std::map<std::string, std::vector<Address>> nodes_;
     std::map<std::string, bool> namespaces_;
     std::map<std::string, std::shared_ptr<const NetworkPolicy>> policies_;
-    std::array<std::uint32_t, 4> counts_{};
+    std::array<std::uint32_t, kKinds.size()> counts_{};
 };
 
 } // namespace weir

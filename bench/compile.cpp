@@ -58,7 +58,7 @@ public:
 
 private:
     explicit CompileBench(Dataplane dataplane)
-        : dataplane_(std::move(dataplane)), compiler_(limits_of(dataplane_)) {}
+        : dataplane_(std::move(dataplane)), compiler_({.limits = limits_of(dataplane_)}) {}
 
     Result<> collect(std::uint64_t up_to_commit) {
         grace_period();

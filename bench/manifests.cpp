@@ -114,13 +114,21 @@ std::string namespace_of(const Object& object) {
     return "cluster";
 }
 
+// The kinds of the workload.
+Json to_json(const Object& object) {
+    if (const auto* ns = std::get_if<Namespace>(&object)) return to_json(*ns);
+    if (const auto* node = std::get_if<Node>(&object)) return to_json(*node);
+    if (const auto* pod = std::get_if<Pod>(&object)) return to_json(*pod);
+    return to_json(std::get<NetworkPolicy>(object));
+}
+
 } // namespace
 
 void write_manifests(const Change& objects, const std::string& directory) {
     std::map<std::string, Json> files;
     for (const Object& object : objects.upserts) {
         Json& items = files[namespace_of(object)];
-        items.push_back(std::visit([](const auto& typed) { return to_json(typed); }, object));
+        items.push_back(to_json(object));
     }
     for (const auto& [name, items] : files) {
         std::ofstream file(directory + "/" + name + ".json");

@@ -122,8 +122,10 @@ WEIR_ASSERT_SIZE(struct weir_interval, 8);
 #define WEIR_PORT_KEY(protocol, port) (((__u32)(protocol) << 16) | (__u32)(port))
 #define WEIR_PORT_KEY_OTHER 0u
 
+/* DENY: dropped. AUDIT: let by and recorded, because only audited policies deny it; never both. */
 #define WEIR_VERDICT_DENY 0x80000000u
-#define WEIR_VERDICT_RULE(verdict) ((verdict) & ~WEIR_VERDICT_DENY)
+#define WEIR_VERDICT_AUDIT 0x40000000u
+#define WEIR_VERDICT_RULE(verdict) ((verdict) & ~(WEIR_VERDICT_DENY | WEIR_VERDICT_AUDIT))
 
 /* Rule ids that no policy owns. */
 enum {

@@ -14,7 +14,7 @@
 namespace weir {
 
 struct Compiler::State {
-    Limits limits;
+    CompilerOptions options;
     Desired desired; // before what refers to its interned values
     Mirror mirror;
     std::optional<Plan> plan;
@@ -28,8 +28,8 @@ struct Compiler::State {
     std::optional<DoesNotFit> check(const Plan& planned) const;
 };
 
-Compiler::Compiler(const Limits& limits) : state_(std::make_unique<State>()) {
-    state_->limits = limits;
+Compiler::Compiler(const CompilerOptions& options) : state_(std::make_unique<State>()) {
+    state_->options = options;
 }
 Compiler::~Compiler() = default;
 Compiler::Compiler(Compiler&&) noexcept = default;
@@ -58,11 +58,11 @@ std::optional<DoesNotFit> Compiler::State::check(const Plan& planned) const {
         [](const auto& a, const auto& b) { return a.intervals.size() < b.intervals.size(); });
     const auto row = longest == transaction.rows.end() ? 0 : longest->intervals.size();
     const DoesNotFit totals[] = {
-        {"weir_peers", mirror.peers + planned.new_peers, limits.peers},
-        {"weir_prefixes", mirror.prefixes + planned.new_prefixes, limits.prefixes},
-        {"weir_tables", mirror.table_ids.end(), limits.tables},
-        {"weir_rules", mirror.rules + rules, limits.rules},
-        {"weir_rows", mirror.rows.end(), limits.intervals},
+        {"weir_peers", mirror.peers + planned.new_peers, options.limits.peers},
+        {"weir_prefixes", mirror.prefixes + planned.new_prefixes, options.limits.prefixes},
+        {"weir_tables", mirror.table_ids.end(), options.limits.tables},
+        {"weir_rules", mirror.rules + rules, options.limits.rules},
+        {"weir_rows", mirror.rows.end(), options.limits.intervals},
         {"one row of weir_rows", static_cast<std::uint32_t>(row), WEIR_ROW_MAX_INTERVALS},
     };
     for (const auto& total : totals) {

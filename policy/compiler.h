@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "policy/chain.h"
 #include "policy/model.h"
 #include "policy/rule_book.h"
 #include "policy/transaction.h"
@@ -27,14 +28,23 @@ struct LocalPod {
 // One side's verdict and where it comes from, for explain and the verdicts engines.
 struct Judgement {
     bool is_allowed = false;
+    bool is_audited = false;             // allowed only because what denies it is audited
     std::uint32_t rule = WEIR_RULE_NONE; // RuleBook id
     std::uint32_t table = WEIR_TABLE_NONE;
     std::uint32_t class_id = WEIR_CLASS_NONE;
 };
 
+struct CompilerOptions {
+    Limits limits;
+    // Where AuthorizationPolicies are for all namespaces (Istio's meshConfig.rootNamespace).
+    Symbol root_namespace{"istio-system"};
+    // Of workload identities: spiffe://<trust domain>/ns/<namespace>/sa/<service account>.
+    Symbol trust_domain{"cluster.local"};
+};
+
 class Compiler {
 public:
-    explicit Compiler(const Limits& limits);
+    explicit Compiler(const CompilerOptions& options);
     ~Compiler();
     Compiler(Compiler&&) noexcept;
     Compiler& operator=(Compiler&&) noexcept;
@@ -64,6 +74,10 @@ public:
     // Queries on the committed state.
     Judgement judge(std::uint32_t slot, weir_direction direction, const Address& peer,
                     std::uint8_t protocol, std::uint16_t port) const;
+    // How that verdict comes about, rule by rule, from the objects alone: it asks no table, so that
+    // what the tables say can be compared with it. Empty when the slot has no endpoint.
+    Evaluations evaluate(std::uint32_t slot, weir_direction direction, const Address& peer,
+                         std::uint8_t protocol, std::uint16_t port) const;
     const RuleBook& rules() const;
     Usage usage() const;
     // Policies that isolate the slot's pod in the direction, by namespace and name; as desired.

@@ -89,6 +89,10 @@ void Desired::erase(const ObjectKey& key) {
             }
             return;
         case Kind::kNode:
+        case Kind::kClusterNetworkPolicy:
+        case Kind::kAdminNetworkPolicy:
+        case Kind::kBaselineAdminNetworkPolicy:
+        case Kind::kAuthorizationPolicy:
             return;
     }
 }

@@ -4,7 +4,7 @@
 // errors.
 #pragma once
 
-#include <boost/flyweight.hpp>
+#include <array>
 #include <concepts>
 #include <cstdint>
 #include <memory>
@@ -15,11 +15,9 @@
 #include <vector>
 
 #include "policy/address.h"
+#include "policy/symbol.h"
 
 namespace weir {
-
-// An interned, reference-counted string: equal text is stored once in the process.
-using Symbol = boost::flyweight<std::string>;
 
 // Where an object or a rule was written: a file and line for manifests, empty and 0 for the API.
 struct Origin {
@@ -64,7 +62,8 @@ struct Selector {
 
 struct Namespace {
     Symbol name;
-    Labels labels; // with kubernetes.io/metadata.name
+    Labels labels;           // with kubernetes.io/metadata.name
+    bool is_audited = false; // weir.io/audit: every policy is, as far as it selects pods in here
     Origin origin;
 
     bool operator==(const Namespace&) const = default;
@@ -141,6 +140,13 @@ struct Rule {
     bool operator==(const Rule&) const = default;
 };
 
+// How a policy takes part in a verdict.
+enum class Enforcement {
+    kEnforced,
+    kAudited, // weir.io/audit: what only this policy denies passes, is counted and recorded
+    kDryRun   // istio.io/dry-run: decides nothing; what it alone would deny is recorded as audited
+};
+
 // networking.k8s.io/v1 NetworkPolicy.
 struct NetworkPolicy {
     ObjectName name;
@@ -149,12 +155,130 @@ struct NetworkPolicy {
     bool isolates_egress = false;
     std::vector<Rule> ingress;
     std::vector<Rule> egress;
+    Enforcement enforcement = Enforcement::kEnforced;
     Origin origin;
 
     bool operator==(const NetworkPolicy&) const = default;
 };
 
-using Object = std::variant<Namespace, Node, Pod, NetworkPolicy>;
+// Pods by their namespaces' labels and their own: both have to hold.
+struct PodSelection {
+    Selector namespaces;
+    Selector pods;
+
+    bool operator==(const PodSelection&) const = default;
+};
+
+// Nodes by their labels: their addresses.
+struct NodeSelection {
+    Selector nodes;
+
+    bool operator==(const NodeSelection&) const = default;
+};
+
+enum class Tier { kAdmin, kBaseline };
+enum class TierAction { kAccept, kDeny, kPass };
+
+// policy.networking.k8s.io ClusterNetworkPolicyIngressRule and -EgressRule. A rule with a peer that
+// this version does not know fails closed: the decoder makes an Accept rule match nothing and a
+// Deny or Pass rule deny everything.
+struct TierRule {
+    using Peer = std::variant<PodSelection, NodeSelection, Cidr>;
+
+    Symbol name; // may be empty
+    TierAction action = TierAction::kDeny;
+    bool is_any_peer = false;
+    std::vector<Peer> peers; // one of them has to hold, else the rule matches nothing
+    std::vector<Port> ports; // empty: any port and any protocol
+    std::uint32_t line = 0;  // in the policy's file
+
+    bool operator==(const TierRule&) const = default;
+};
+
+// A cluster-scoped policy of policy.networking.k8s.io: ClusterNetworkPolicy (v1alpha2),
+// AdminNetworkPolicy or BaselineAdminNetworkPolicy (v1alpha1).
+struct TierPolicy {
+    enum class Api { kClusterNetworkPolicy, kAdminNetworkPolicy, kBaselineAdminNetworkPolicy };
+
+    Api api = Api::kClusterNetworkPolicy;
+    ObjectName name; // without namespace
+    Tier tier = Tier::kAdmin;
+    std::uint16_t priority = 0; // 0 to 1000; the lowest decides first
+    PodSelection subjects;      // host-network pods are never among them
+    std::vector<TierRule> ingress;
+    std::vector<TierRule> egress;
+    Enforcement enforcement = Enforcement::kEnforced;
+    Origin origin;
+
+    bool operator==(const TierPolicy&) const = default;
+};
+
+// A text that security.istio.io matches: "abc", "abc*", "*abc" or "*".
+struct TextMatch {
+    enum class Kind { kExact, kPrefix, kSuffix, kPresent };
+
+    Kind kind = Kind::kExact;
+    Symbol text; // without the asterisk
+
+    bool operator==(const TextMatch&) const = default;
+};
+
+// One attribute of a connection's source against the values of a field: one of them has to match
+// or, negated, none. An address without workload identity (outside the cluster, or shared by
+// several pods) has no principal, namespace or service account: no text matches it, "*" neither.
+struct SourceMatch {
+    enum class Attribute {
+        kPrincipal,      // <trust domain>/ns/<namespace>/sa/<service account>
+        kNamespace,      // of the workload
+        kServiceAccount, // <namespace>/<service account>
+        kAddress
+    };
+
+    Attribute attribute = Attribute::kPrincipal;
+    bool is_negated = false;
+    std::vector<TextMatch> texts; // all but kAddress
+    std::vector<Cidr> blocks;     // kAddress
+
+    bool operator==(const SourceMatch&) const = default;
+};
+
+// Destination ports (or addresses) of an operation or condition: one of them or, negated, none.
+struct DestinationMatch {
+    bool is_negated = false;
+    std::vector<std::uint16_t> ports; // empty: it is about addresses
+    std::vector<Cidr> addresses;      // of the workload that the policy selects
+
+    bool operator==(const DestinationMatch&) const = default;
+};
+
+// security.istio.io/v1 Rule, what layer 4 can judge of it. Every source, operation and condition is
+// a conjunction. An ALLOW rule with fields of layer 7 is left out by the decoder; a DENY rule loses
+// those fields.
+struct AuthorizationRule {
+    std::uint32_t index = 0;                               // in the manifest
+    std::vector<std::vector<SourceMatch>> sources;         // one has to hold; empty: any source
+    std::vector<std::vector<DestinationMatch>> operations; // one has to hold; empty: any
+    std::vector<SourceMatch> source_conditions;            // all hold
+    std::vector<DestinationMatch> destination_conditions;  // all hold
+    std::uint32_t line = 0;
+
+    bool operator==(const AuthorizationRule&) const = default;
+};
+
+// security.istio.io/v1 AuthorizationPolicy, actions ALLOW and DENY. It judges TCP alone, as in
+// Istio. In the root namespace it is for the workloads of all namespaces.
+struct AuthorizationPolicy {
+    ObjectName name;
+    Selector subjects; // spec.selector.matchLabels; empty: every workload
+    bool is_deny = false;
+    std::vector<AuthorizationRule> rules; // none: an ALLOW policy admits nothing
+    Enforcement enforcement = Enforcement::kEnforced;
+    Origin origin;
+
+    bool operator==(const AuthorizationPolicy&) const = default;
+};
+
+using Object = std::variant<Namespace, Node, Pod, NetworkPolicy, TierPolicy, AuthorizationPolicy>;
 
 // An object that does not change any more, stored once for all who keep it. A cluster has many.
 class SharedObject {
@@ -176,7 +300,24 @@ private:
     std::shared_ptr<const Object> object_;
 };
 
-enum class Kind { kNamespace, kNode, kPod, kNetworkPolicy };
+enum class Kind {
+    kNamespace,
+    kNode,
+    kPod,
+    kNetworkPolicy,
+    kClusterNetworkPolicy,
+    kAdminNetworkPolicy,
+    kBaselineAdminNetworkPolicy,
+    kAuthorizationPolicy
+};
+inline constexpr std::array kKinds{Kind::kNamespace,
+                                   Kind::kNode,
+                                   Kind::kPod,
+                                   Kind::kNetworkPolicy,
+                                   Kind::kClusterNetworkPolicy,
+                                   Kind::kAdminNetworkPolicy,
+                                   Kind::kBaselineAdminNetworkPolicy,
+                                   Kind::kAuthorizationPolicy};
 
 // Identity of an object over its life.
 struct ObjectKey {
@@ -185,6 +326,11 @@ struct ObjectKey {
 
     bool operator==(const ObjectKey&) const = default;
 };
+
+ObjectKey key_of(const Object& object);
+// The kind as it is written in manifests; "NetworkPolicy shop/deny".
+const char* to_string(Kind kind);
+std::string to_string(const ObjectKey& key);
 
 // What a source of desired state (manifests, the API) reports: objects that are new or different,
 // and keys of those that are gone. One change is applied as one revision.

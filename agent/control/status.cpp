@@ -14,7 +14,7 @@ namespace weir {
 namespace {
 
 void add_objects(v1::StatusResponse& status, const Inventory& inventory) {
-    for (const auto kind : {Kind::kNamespace, Kind::kNode, Kind::kPod, Kind::kNetworkPolicy}) {
+    for (const auto kind : kKinds) {
         auto* count = status.add_objects();
         count->set_kind(to_string(kind));
         count->set_count(inventory.counts()[static_cast<std::size_t>(kind)]);

@@ -118,7 +118,7 @@ private:
             .Set(revision.does_not_fit ? 0 : 1);
         gauge("weir_endpoints", "Endpoints of this node")
             .Set(static_cast<double>(context_.enforcer.endpoints().all().size()));
-        for (const auto kind : {Kind::kNamespace, Kind::kNode, Kind::kPod, Kind::kNetworkPolicy}) {
+        for (const auto kind : kKinds) {
             gauge("weir_objects", "Objects in force, by kind", {{"kind", to_string(kind)}})
                 .Set(context_.inventory.counts()[static_cast<std::size_t>(kind)]);
         }

@@ -6,7 +6,6 @@
 #include "agent/kube/decode_pod.h"
 #include "agent/kube/field.h"
 #include "agent/kube/kind.h"
-#include "agent/kube/manifest_status.h"
 #include "agent/kube/syntax.h"
 
 namespace weir {
@@ -21,6 +20,10 @@ Object decode_kind(Kind kind, const Field& root, const ObjectName& name) {
         case Kind::kPod:
             return decode_pod(root, name);
         case Kind::kNetworkPolicy:
+        case Kind::kClusterNetworkPolicy:
+        case Kind::kAdminNetworkPolicy:
+        case Kind::kBaselineAdminNetworkPolicy:
+        case Kind::kAuthorizationPolicy:
             break;
     }
     return decode_network_policy(root, name);
@@ -227,20 +230,6 @@ private:
 
 DecodedFile decode_file(const std::string& file, std::string_view text) {
     return FileDecoder(file).decode(text);
-}
-
-ObjectKey key_of(const Object& object) {
-    struct Visitor {
-        ObjectKey operator()(const Namespace& ns) const {
-            return {Kind::kNamespace, {{}, ns.name}};
-        }
-        ObjectKey operator()(const Node& node) const { return {Kind::kNode, {{}, node.name}}; }
-        ObjectKey operator()(const Pod& pod) const { return {Kind::kPod, pod.name}; }
-        ObjectKey operator()(const NetworkPolicy& policy) const {
-            return {Kind::kNetworkPolicy, policy.name};
-        }
-    };
-    return std::visit(Visitor{}, object);
 }
 
 const Origin& origin_of(const Object& object) {

@@ -40,7 +40,6 @@ struct DecodedFile {
 // Origins and problems name the file as given here.
 DecodedFile decode_file(const std::string& file, std::string_view text);
 
-ObjectKey key_of(const Object& object);
 const Origin& origin_of(const Object& object);
 
 } // namespace weir

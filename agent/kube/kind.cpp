@@ -4,14 +4,12 @@
 #include <algorithm>
 #include <array>
 
-#include "agent/kube/manifest_status.h"
-
 namespace weir {
 namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::array kKinds = {Kind::kNamespace, Kind::kNode, Kind::kPod, Kind::kNetworkPolicy};
+constexpr std::array kUsedKinds = {Kind::kNamespace, Kind::kNode, Kind::kPod, Kind::kNetworkPolicy};
 constexpr std::string_view kPolicyGroup = "networking.k8s.io";
 
 // The kinds of the two groups that Weir reads from.
@@ -57,7 +55,7 @@ KindInfo info_of(Kind kind, std::string_view api_version) {
 KindInfo kind_info(std::string_view api_version, std::string_view kind) {
     const std::string_view group = group_of(api_version);
     if (group.empty() && kind == "List") return {KindUse::kList, Kind::kPod, std::nullopt, "v1"};
-    for (const Kind used : kKinds) {
+    for (const Kind used : kUsedKinds) {
         // NetworkPolicy once lived in extensions/v1beta1; elsewhere the name is another's.
         const bool is_ours =
             group == group_of(used) || (used == Kind::kNetworkPolicy && group == "extensions");

@@ -26,14 +26,9 @@ struct ManifestStatus {
     std::string directory;
     bool is_watched = false; // false while the directory is missing
     std::size_t files = 0;
-    std::array<std::size_t, 4> objects{}; // in force, indexed by Kind
-    std::vector<Problem> problems;        // by file and line
+    std::array<std::size_t, kKinds.size()> objects{}; // in force, indexed by Kind
+    std::vector<Problem> problems;                    // by file and line
     std::vector<KeptObject> kept;
 };
-
-// "Namespace", "Node", "Pod", "NetworkPolicy".
-const char* to_string(Kind kind);
-// "NetworkPolicy ns/name"; cluster-scoped kinds "Node name".
-std::string to_string(const ObjectKey& key);
 
 } // namespace weir

@@ -30,8 +30,7 @@ public:
     const ClusterEnd* find(const std::string& text);
 
 private:
-    void put(const Namespace&) {}
-    void put(const NetworkPolicy&) {}
+    void put(const auto&) {} // neither a node nor a pod
     void put(const Node& node);
     void put(const Pod& pod);
 

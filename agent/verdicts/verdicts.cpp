@@ -70,7 +70,7 @@ std::optional<Address> of_family(const ClusterEnd& end, bool is_v4) {
 class Judge {
 public:
     Judge(const Change& change, std::unique_ptr<Engine> engine)
-        : cluster_(change), engine_(std::move(engine)), compiler_(engine_->limits()) {
+        : cluster_(change), engine_(std::move(engine)), compiler_({.limits = engine_->limits()}) {
         compiler_.apply(change);
     }
 

@@ -49,7 +49,7 @@ protected:
     }
 
     Change change_;
-    Compiler compiler_{Limits{}};
+    Compiler compiler_{{}};
     TableImage image_;
 };
 
@@ -225,7 +225,7 @@ TEST_F(CompilerTest, AReusedAddressBelongsToTheNewPod) {
 TEST_F(CompilerTest, WhatDoesNotFitLeavesTheOldStateAndIsTriedAgain) {
     Limits limits;
     limits.peers = 1;
-    compiler_ = Compiler(limits);
+    compiler_ = Compiler({.limits = limits});
     compiler_.set_local(local(0, "shop/web", {"10.0.0.1"}));
     upsert(with_ingress(policy("shop/p"), {Rule{{pods(labelled({{"app", "db"}}))}, {}, 0}}));
     revise();
@@ -247,7 +247,7 @@ TEST_F(CompilerTest, ASuccessorTakesOverWithoutAGap) {
     upsert(with_ingress(policy("shop/p"), {Rule{{pods(labelled({{"app", "db"}}))}, {}, 0}}));
     const Change objects = change_;
     const auto before = revise();
-    compiler_ = Compiler(Limits{});
+    compiler_ = Compiler({});
     compiler_.adopt(image_.kernel_state());
     compiler_.set_local(local(0, "shop/web", {"10.0.0.1", "fd00::1"}));
     compiler_.apply(objects);

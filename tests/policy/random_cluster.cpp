@@ -127,7 +127,7 @@ Address RandomCluster::pod_address() {
 }
 
 Namespace RandomCluster::ns() {
-    Namespace result{Symbol(pick(kNamespaces)), labels(), Origin{}};
+    Namespace result{Symbol(pick(kNamespaces)), labels(), false, Origin{}};
     const Label own{Symbol("kubernetes.io/metadata.name"), result.name};
     const auto is_before = [](const Label& a, const Label& b) { return a.key.get() < b.key.get(); };
     result.labels.insert(

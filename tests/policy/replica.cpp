@@ -18,7 +18,7 @@ Replica::Replica(const Limits& limits, std::vector<std::uint32_t> slots, std::ve
       slots_(std::move(slots)),
       peers_(std::move(peers)),
       probes_(std::move(probes)),
-      compiler_(limits) {}
+      compiler_({.limits = limits}) {}
 
 void Replica::apply(const Change& change) {
     compiler_.apply(change);

@@ -55,7 +55,7 @@ LabelRequirement requirement(std::string_view key, LabelRequirement::Operator op
 Namespace ns(std::string_view name, LabelTexts texts) {
     std::vector<LabelText> all(texts);
     all.emplace_back("kubernetes.io/metadata.name", std::string(name));
-    return Namespace{Symbol(std::string(name)), labels(std::move(all)), Origin{}};
+    return Namespace{Symbol(std::string(name)), labels(std::move(all)), false, Origin{}};
 }
 
 Pod pod(std::string_view pod_name, LabelTexts texts, std::initializer_list<std::string> addresses,

@@ -99,6 +99,10 @@ void NaiveEvaluator::erase(const ObjectKey& key) {
             policies_.erase(name);
             break;
         case Kind::kNode:
+        case Kind::kClusterNetworkPolicy:
+        case Kind::kAdminNetworkPolicy:
+        case Kind::kBaselineAdminNetworkPolicy:
+        case Kind::kAuthorizationPolicy:
             break;
     }
 }

@@ -38,14 +38,15 @@ protected:
         thread_.join();
     }
 
-    // Sends the text and returns what comes back until the server closes.
+    // Sends the text and returns what comes back until the server closes, which it may do before it
+    // has read everything.
     std::string exchange(const std::string& request) {
         boost::asio::io_context context;
         tcp::socket socket(context);
         socket.connect({boost::asio::ip::address_v4::loopback(), server_->port()});
-        boost::asio::write(socket, boost::asio::buffer(request));
         std::string answer;
         boost::system::error_code error;
+        boost::asio::write(socket, boost::asio::buffer(request), error);
         boost::asio::read(socket, boost::asio::dynamic_buffer(answer), error);
         return answer;
     }

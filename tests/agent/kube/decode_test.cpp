@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <set>
 
-#include "agent/kube/manifest_status.h"
 #include "tests/agent/kube/manifest_support.h"
 
 namespace weir {

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/model.h"
+
+namespace weir {
+namespace {
+
+Kind kind_of(TierPolicy::Api api) {
+    switch (api) {
+        case TierPolicy::Api::kAdminNetworkPolicy:
+            return Kind::kAdminNetworkPolicy;
+        case TierPolicy::Api::kBaselineAdminNetworkPolicy:
+            return Kind::kBaselineAdminNetworkPolicy;
+        case TierPolicy::Api::kClusterNetworkPolicy:
+            break;
+    }
+    return Kind::kClusterNetworkPolicy;
+}
+
+struct KeyOf {
+    ObjectKey operator()(const Namespace& ns) const { return {Kind::kNamespace, {{}, ns.name}}; }
+    ObjectKey operator()(const Node& node) const { return {Kind::kNode, {{}, node.name}}; }
+    ObjectKey operator()(const Pod& pod) const { return {Kind::kPod, pod.name}; }
+    ObjectKey operator()(const NetworkPolicy& policy) const {
+        return {Kind::kNetworkPolicy, policy.name};
+    }
+    ObjectKey operator()(const TierPolicy& policy) const {
+        return {kind_of(policy.api), policy.name};
+    }
+    ObjectKey operator()(const AuthorizationPolicy& policy) const {
+        return {Kind::kAuthorizationPolicy, policy.name};
+    }
+};
+
+} // namespace
+
+const char* to_string(Kind kind) {
+    switch (kind) {
+        case Kind::kNamespace:
+            return "Namespace";
+        case Kind::kNode:
+            return "Node";
+        case Kind::kPod:
+            return "Pod";
+        case Kind::kNetworkPolicy:
+            return "NetworkPolicy";
+        case Kind::kClusterNetworkPolicy:
+            return "ClusterNetworkPolicy";
+        case Kind::kAdminNetworkPolicy:
+            return "AdminNetworkPolicy";
+        case Kind::kBaselineAdminNetworkPolicy:
+            return "BaselineAdminNetworkPolicy";
+        case Kind::kAuthorizationPolicy:
+            return "AuthorizationPolicy";
+    }
+    return "unknown";
+}
+
+std::string to_string(const ObjectKey& key) {
+    std::string text = std::string(to_string(key.kind)) + " ";
+    if (!key.name.ns.get().empty()) text += key.name.ns.get() + "/";
+    return text + key.name.name.get();
+}
+
+ObjectKey key_of(const Object& object) {
+    return std::visit(KeyOf{}, object);
+}
+
+} // namespace weir
