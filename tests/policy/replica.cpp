@@ -202,7 +202,7 @@ std::string Replica::restart_after(std::size_t writes) {
     if (const auto* transaction = std::get_if<Transaction>(&outcome)) {
         image_.apply(*transaction, [&] { return writes-- > 0; });
     }
-    Compiler successor(limits_);
+    Compiler successor({.limits = limits_});
     successor.adopt(image_.kernel_state());
     NaiveEvaluator naive;
     naive.apply(naive_.everything());
