@@ -17,14 +17,19 @@ const std::vector<std::string> kKeys{"app", "tier", "team"};
 const std::vector<std::string> kValues{"1", "2"};
 const std::vector<std::string> kPortNames{"http", "dns"};
 const std::vector<std::string> kPolicies{"p", "q", "r"};
+const std::vector<std::string> kNodes{"n1", "n2", "n3"};
+const std::vector<std::string> kAccounts{"", "default", "web", "web-admin"};
 const std::vector<std::string> kPodAddresses{"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.1.1",
                                              "10.0.1.2", "fd00::1",  "fd00::2",  "fd00::1:1"};
+// Of nodes; 10.0.1.2 is a pod's, too.
+const std::vector<std::string> kNodeAddresses{"172.18.0.1", "172.18.0.2", "fd00:18::1", "10.0.1.2"};
 const std::vector<std::string> kOthers{
     "10.0.0.9",     "10.0.1.200", "10.9.0.1",    "192.168.15.1", "192.168.0.1",    "8.8.8.8",
     "fd00::1:ffff", "fd00:1::1",  "2001:db8::1", "0.0.0.0",      "255.255.255.255"};
 const std::vector<std::string> kBlocks{
-    "10.0.0.0/16", "10.0.0.0/24", "10.0.1.0/24", "0.0.0.0/0",   "192.168.0.0/16", "192.168.15.0/24",
-    "::/0",        "fd00::/16",   "fd00::/112",  "10.0.0.1/32", "::/64",          "fd00::1/128"};
+    "10.0.0.0/16",     "10.0.0.0/24", "10.0.1.0/24",  "0.0.0.0/0",  "192.168.0.0/16",
+    "192.168.15.0/24", "::/0",        "fd00::/16",    "fd00::/112", "10.0.0.1/32",
+    "::/64",           "fd00::1/128", "172.18.0.0/31"};
 constexpr std::array<std::uint16_t, 3> kPorts{80, 81, 443};
 constexpr std::array<std::uint8_t, 3> kProtocols{IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP};
 
@@ -32,11 +37,13 @@ constexpr std::array<std::uint8_t, 3> kProtocols{IPPROTO_TCP, IPPROTO_UDP, IPPRO
 
 std::vector<Address> RandomCluster::addresses() {
     std::vector<Address> result;
-    for (const auto* texts : {&kPodAddresses, &kOthers}) {
+    for (const auto* texts : {&kPodAddresses, &kNodeAddresses, &kOthers}) {
         for (const auto& text : *texts) {
             result.push_back(address(text));
         }
     }
+    std::sort(result.begin(), result.end());
+    result.erase(std::unique(result.begin(), result.end()), result.end());
     return result;
 }
 
@@ -67,10 +74,14 @@ Selector RandomCluster::selector() {
     return result;
 }
 
+Cidr RandomCluster::network() {
+    return cidr(pick(kBlocks));
+}
+
 IpBlock RandomCluster::block() {
-    IpBlock result{cidr(pick(kBlocks)), {}};
+    IpBlock result{network(), {}};
     for (unsigned tries = 0; tries < 4; ++tries) {
-        const auto inner = cidr(pick(kBlocks));
+        const auto inner = network();
         if (inner != result.cidr && result.cidr.contains(inner)) {
             result.except.push_back(inner);
         }
@@ -127,7 +138,7 @@ Address RandomCluster::pod_address() {
 }
 
 Namespace RandomCluster::ns() {
-    Namespace result{Symbol(pick(kNamespaces)), labels(), false, Origin{}};
+    Namespace result{Symbol(pick(kNamespaces)), labels(), knows_all_kinds_ && chance(10), Origin{}};
     const Label own{Symbol("kubernetes.io/metadata.name"), result.name};
     const auto is_before = [](const Label& a, const Label& b) { return a.key.get() < b.key.get(); };
     result.labels.insert(
@@ -147,6 +158,7 @@ Pod RandomCluster::pod() {
                                              kPorts[below(kPorts.size())],
                                              kProtocols[below(kProtocols.size())]});
     }
+    result.service_account = Symbol(pick(kAccounts));
     result.is_host_network = chance(5);
     result.is_terminated = chance(8);
     return result;
@@ -164,20 +176,99 @@ NetworkPolicy RandomCluster::policy() {
     for (auto count = below(3); result.isolates_egress && count > 0; --count) {
         result.egress.push_back(rule());
     }
+    result.enforcement = enforcement();
     return result;
 }
 
+Node RandomCluster::node() {
+    Node result{Symbol(pick(kNodes)), labels(), {}, Origin{}};
+    for (auto count = below(3); count > 0; --count) {
+        result.addresses.push_back(address(pick(kNodeAddresses)));
+    }
+    return result;
+}
+
+Enforcement RandomCluster::enforcement() {
+    if (!knows_all_kinds_ || chance(80)) return Enforcement::kEnforced;
+    return chance(60) ? Enforcement::kAudited : Enforcement::kDryRun;
+}
+
+PodSelection RandomCluster::selection() {
+    return PodSelection{chance(40) ? Selector{} : selector(), chance(60) ? Selector{} : selector()};
+}
+
+TierRule RandomCluster::tier_rule() {
+    TierRule result;
+    result.action = static_cast<TierAction>(below(3));
+    result.is_any_peer = chance(5);
+    for (auto peers = below(3); peers > 0; --peers) {
+        switch (below(4)) {
+            case 0:
+                result.peers.emplace_back(NodeSelection{chance(40) ? Selector{} : selector()});
+                break;
+            case 1:
+                result.peers.emplace_back(network());
+                break;
+            default:
+                result.peers.emplace_back(selection());
+        }
+    }
+    for (auto ports = below(3); ports > 0; --ports) {
+        result.ports.push_back(port());
+    }
+    return result;
+}
+
+TierPolicy RandomCluster::tier_policy() {
+    TierPolicy result;
+    result.api = static_cast<TierPolicy::Api>(below(3));
+    result.name.name = Symbol(pick(kPolicies));
+    result.tier = chance(50) ? Tier::kAdmin : Tier::kBaseline;
+    result.priority = static_cast<std::uint16_t>(below(3));
+    if (result.api == TierPolicy::Api::kAdminNetworkPolicy) result.tier = Tier::kAdmin;
+    if (result.api == TierPolicy::Api::kBaselineAdminNetworkPolicy) {
+        result.tier = Tier::kBaseline;
+        result.priority = 0;
+    }
+    result.subjects = selection();
+    for (auto count = below(4); count > 0; --count) {
+        result.ingress.push_back(tier_rule());
+    }
+    for (auto count = below(4); count > 0; --count) {
+        result.egress.push_back(tier_rule());
+    }
+    result.enforcement = enforcement();
+    return result;
+}
+
+Kind RandomCluster::kind() {
+    const auto choice = below(100);
+    if (choice < 13) return Kind::kNamespace;
+    if (choice < 48) return Kind::kPod;
+    if (choice < 65 || !knows_all_kinds_) return Kind::kNetworkPolicy;
+    if (choice < 71) return Kind::kNode;
+    return choice < 86 ? Kind::kClusterNetworkPolicy : Kind::kAuthorizationPolicy;
+}
+
 Object RandomCluster::object() {
-    const auto kind = below(100);
-    if (kind < 15) return ns();
-    return kind < 60 ? Object(pod()) : Object(policy());
+    switch (kind()) {
+        case Kind::kNamespace:
+            return ns();
+        case Kind::kPod:
+            return pod();
+        case Kind::kNode:
+            return node();
+        case Kind::kNetworkPolicy:
+            return policy();
+        case Kind::kAuthorizationPolicy:
+            return authorization();
+        default:
+            return tier_policy();
+    }
 }
 
 ObjectKey RandomCluster::key() {
-    const auto kind = below(100);
-    if (kind < 10) return ObjectKey{Kind::kNamespace, {Symbol(""), Symbol(pick(kNamespaces))}};
-    if (kind < 50) return ObjectKey{Kind::kPod, pod_name()};
-    return ObjectKey{Kind::kNetworkPolicy, {Symbol(pick(kNamespaces)), Symbol(pick(kPolicies))}};
+    return key_of(object());
 }
 
 Change RandomCluster::change(std::size_t objects) {

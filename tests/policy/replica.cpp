@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/policy/replica.h"
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <utility>
@@ -22,17 +23,17 @@ Replica::Replica(const Limits& limits, std::vector<std::uint32_t> slots, std::ve
 
 void Replica::apply(const Change& change) {
     compiler_.apply(change);
-    naive_.apply(change);
+    naive_.world().apply(change);
 }
 
 void Replica::set_local(const LocalPod& local) {
     compiler_.set_local(local);
-    naive_.set_local(local);
+    naive_.world().set_local(local);
 }
 
 void Replica::erase_local(std::uint32_t slot) {
     compiler_.erase_local(slot);
-    naive_.erase_local(slot);
+    naive_.world().erase_local(slot);
 }
 
 Replica::Cells Replica::cells() const {
@@ -43,7 +44,7 @@ Replica::Cells Replica::cells() const {
                 for (const auto& probe : probes_) {
                     const auto judged =
                         image_.judge(slot, direction, peer, probe.protocol, probe.port);
-                    result.push_back(Cell{judged.is_allowed, judged.rule});
+                    result.push_back(Cell{judged.is_allowed, judged.is_audited, judged.rule});
                 }
             }
         }
@@ -61,22 +62,46 @@ std::string Replica::place(std::size_t cell) const {
            std::to_string(probe.port);
 }
 
+bool Replica::is_rule(std::uint32_t id, const NaiveRule& expected) const {
+    if (!expected.kind) {
+        return id < WEIR_RULE_FIRST;
+    }
+    const auto* info = compiler_.rules().find(id);
+    if (info == nullptr || info->kind.get() != to_string(*expected.kind)) {
+        return false;
+    }
+    return info->index == expected.index && info->isolated_by == expected.isolated_by &&
+           (!expected.index || info->policy == expected.policy);
+}
+
+std::string Replica::rule_text(std::uint32_t id) const {
+    const auto* info = compiler_.rules().find(id);
+    if (id < WEIR_RULE_FIRST || info == nullptr) {
+        return "rule id " + std::to_string(id);
+    }
+    std::string text =
+        info->kind.get() + " " + info->policy.ns.get() + "/" + info->policy.name.get();
+    text += info->index ? " rule " + std::to_string(*info->index) : " isolation";
+    for (const auto& name : info->isolated_by) {
+        text += " " + name.ns.get() + "/" + name.name.get();
+    }
+    return text;
+}
+
 std::string Replica::check_rule(const Cell& cell, const NaiveVerdict& expected) const {
-    if (cell.is_allowed != expected.is_allowed) {
-        return expected.is_allowed ? "denied instead of allowed" : "allowed instead of denied";
+    const auto word = [](bool is_allowed, bool is_audited) {
+        return std::string(!is_allowed ? "denied" : is_audited ? "audited" : "allowed");
+    };
+    const bool is_verdict =
+        cell.is_allowed == expected.is_allowed && cell.is_audited == expected.is_audited;
+    if (is_verdict &&
+        std::any_of(expected.rules.begin(), expected.rules.end(),
+                    [&](const NaiveRule& rule) { return is_rule(cell.rule, rule); })) {
+        return "";
     }
-    if (!expected.index && expected.isolated_by.empty()) {
-        return cell.rule < WEIR_RULE_FIRST ? "" : "a policy's rule where none decides";
-    }
-    const auto* info = compiler_.rules().find(cell.rule);
-    if (info == nullptr) {
-        return "unknown rule " + std::to_string(cell.rule);
-    }
-    if (info->index != expected.index || info->isolated_by != expected.isolated_by ||
-        (expected.policy && info->policy != *expected.policy)) {
-        return "wrong rule " + info->policy.name.get();
-    }
-    return "";
+    return word(cell.is_allowed, cell.is_audited) + " by " + rule_text(cell.rule) + " instead of " +
+           word(expected.is_allowed, expected.is_audited) + " by " +
+           to_string(expected.rules.front());
 }
 
 std::string Replica::check_naive(const Cells& now) const {
@@ -107,7 +132,7 @@ std::string Replica::check_queries(const Cells& now) const {
                 for (const auto& probe : probes_) {
                     const auto judged =
                         compiler_.judge(slot, direction, peer, probe.protocol, probe.port);
-                    if (Cell{judged.is_allowed, judged.rule} != now[cell]) {
+                    if (Cell{judged.is_allowed, judged.is_audited, judged.rule} != now[cell]) {
                         return "judge() disagrees with the maps: " + place(cell);
                     }
                     ++cell;
@@ -205,16 +230,16 @@ std::string Replica::restart_after(std::size_t writes) {
     Compiler successor({.limits = limits_});
     successor.adopt(image_.kernel_state());
     NaiveEvaluator naive;
-    naive.apply(naive_.everything());
-    successor.apply(naive_.everything());
-    for (const auto& local : naive_.locals()) {
-        naive.set_local(local);
+    naive.world().apply(naive_.world().everything());
+    successor.apply(naive_.world().everything());
+    for (const auto& local : naive_.world().locals()) {
+        naive.world().set_local(local);
         successor.set_local(local);
     }
     // Endpoints that went meanwhile.
     for (const auto slot : slots_) {
         bool is_local = false;
-        for (const auto& local : naive_.locals()) {
+        for (const auto& local : naive_.world().locals()) {
             is_local = is_local || local.slot == slot;
         }
         if (!is_local) {

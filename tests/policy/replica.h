@@ -46,6 +46,7 @@ public:
 private:
     struct Cell {
         bool is_allowed = false;
+        bool is_audited = false;
         std::uint32_t rule = 0;
         bool operator==(const Cell&) const = default;
     };
@@ -54,6 +55,8 @@ private:
     Cells cells() const;
     std::string place(std::size_t cell) const;
     std::string check_naive(const Cells& now) const;
+    bool is_rule(std::uint32_t id, const NaiveRule& expected) const;
+    std::string rule_text(std::uint32_t id) const;
     std::string check_rule(const Cell& cell, const NaiveVerdict& expected) const;
     std::string check_queries(const Cells& now) const;
     std::string apply_watched(const Transaction& transaction, const Cells& before);

@@ -1,247 +1,239 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/naive_evaluator.h"
 
+#include <netinet/in.h>
+
 #include <algorithm>
+
+#include "tests/support/naive_authorization.h"
 
 namespace weir::test {
 namespace {
 
-std::pair<std::string, std::string> key_of(const ObjectName& name) {
-    return {name.ns.get(), name.name.get()};
+Kind kind_of(TierPolicy::Api api) {
+    switch (api) {
+        case TierPolicy::Api::kClusterNetworkPolicy:
+            return Kind::kClusterNetworkPolicy;
+        case TierPolicy::Api::kAdminNetworkPolicy:
+            return Kind::kAdminNetworkPolicy;
+        case TierPolicy::Api::kBaselineAdminNetworkPolicy:
+            return Kind::kBaselineAdminNetworkPolicy;
+    }
+    return Kind::kClusterNetworkPolicy;
 }
 
-bool holds(const LabelRequirement& requirement, const Labels& labels) {
-    std::optional<std::string> value;
-    for (const auto& label : labels) {
-        if (label.key.get() == requirement.key.get()) {
-            value = label.value.get();
-        }
-    }
-    bool is_listed = false;
-    for (const auto& listed : requirement.values) {
-        is_listed = is_listed || value == listed.get();
-    }
-    switch (requirement.op) {
-        case LabelRequirement::Operator::kIn:
-            return is_listed;
-        case LabelRequirement::Operator::kNotIn:
-            return !is_listed;
-        case LabelRequirement::Operator::kExists:
-            return value.has_value();
-        case LabelRequirement::Operator::kDoesNotExist:
-            return !value.has_value();
-    }
-    return false;
-}
-
-bool selects(const Selector& selector, const Labels& labels) {
-    for (const auto& requirement : selector.requirements) {
-        if (!holds(requirement, labels)) {
-            return false;
-        }
-    }
-    return true;
+bool is_in(const IpBlock& block, const Address& address) {
+    return block.cidr.contains(address) &&
+           std::none_of(block.except.begin(), block.except.end(),
+                        [&](const Cidr& except) { return except.contains(address); });
 }
 
 } // namespace
 
-void NaiveEvaluator::apply(const Change& change) {
-    for (const auto& key : change.erasures) {
-        erase(key);
+std::string to_string(const NaiveRule& rule) {
+    if (!rule.kind) {
+        return "no policy";
     }
-    for (const auto& object : change.upserts) {
-        upsert(object);
+    std::string text = weir::to_string(ObjectKey{*rule.kind, rule.policy});
+    if (rule.index) {
+        return text + " rule " + std::to_string(*rule.index);
     }
+    text = std::string(weir::to_string(*rule.kind)) + " isolation by";
+    for (const auto& name : rule.isolated_by) {
+        text += " " + name.ns.get() + "/" + name.name.get();
+    }
+    return text;
 }
 
-void NaiveEvaluator::upsert(const Object& object) {
-    if (const auto* ns = std::get_if<Namespace>(&object)) {
-        namespaces_[ns->name.get()] = *ns;
-    } else if (const auto* pod = std::get_if<Pod>(&object)) {
-        claim_status(*pod);
-        pods_[key_of(pod->name)] = *pod;
-    } else if (const auto* policy = std::get_if<NetworkPolicy>(&object)) {
-        policies_[key_of(policy->name)] = *policy;
+bool NaiveEvaluator::takes_part(Enforcement enforcement, const Flow& flow, Scope scope) const {
+    switch (scope) {
+        case Scope::kWithDryRuns:
+            return true;
+        case Scope::kAll:
+            return enforcement != Enforcement::kDryRun;
+        case Scope::kWithoutAudited:
+            return enforcement == Enforcement::kEnforced &&
+                   !world_.is_audited(flow.subject->name.ns);
     }
+    return true;
 }
 
-// An address that the pod had keeps its place among the claims; a new one is the latest.
-void NaiveEvaluator::claim_status(const Pod& pod) {
-    auto wanted = pod.is_host_network || pod.is_terminated ? std::vector<Address>{} : pod.addresses;
-    std::sort(wanted.begin(), wanted.end());
-    const auto name = key_of(pod.name);
-    std::erase_if(claims_, [&](const Claim& claim) {
-        return claim.pod == name && !claim.slot &&
-               std::find(wanted.begin(), wanted.end(), claim.address) == wanted.end();
-    });
-    for (const auto& address : wanted) {
-        const bool has_it = std::any_of(claims_.begin(), claims_.end(), [&](const Claim& claim) {
-            return claim.pod == name && !claim.slot && claim.address == address;
-        });
-        if (!has_it) {
-            claims_.push_back(Claim{address, name, std::nullopt});
+// "If unspecified, protocol-specific attributes will not be used to match traffic": a rule without
+// ports is for every protocol. A named port is one of the pod that is connected to.
+bool NaiveEvaluator::matches(const std::vector<Port>& ports, const Flow& flow) {
+    const Pod* server = flow.is_ingress ? flow.subject : flow.peer_pod;
+    const auto is_open = [&](const Port& port) {
+        if (port.protocol != flow.protocol) return false;
+        if (const auto* range = std::get_if<PortRange>(&port.number)) {
+            return range->first <= flow.port && flow.port <= range->last;
+        }
+        return server != nullptr &&
+               std::any_of(server->ports.begin(), server->ports.end(),
+                           [&](const ContainerPort& open) {
+                               return open.name == std::get<Symbol>(port.number) &&
+                                      open.protocol == flow.protocol && open.port == flow.port;
+                           });
+    };
+    return ports.empty() || std::any_of(ports.begin(), ports.end(), is_open);
+}
+
+bool NaiveEvaluator::matches(const NetworkPolicy& policy, const Rule& rule,
+                             const Flow& flow) const {
+    const auto is_peer = [&](const Peer& peer) {
+        if (peer.block) return is_in(*peer.block, flow.peer);
+        if (flow.peer_pod == nullptr) return false;
+        const bool is_namespace =
+            peer.namespaces
+                ? selects(*peer.namespaces, world_.namespace_labels(flow.peer_pod->name.ns))
+                : flow.peer_pod->name.ns == policy.name.ns;
+        return is_namespace && (!peer.pods || selects(*peer.pods, flow.peer_pod->labels));
+    };
+    return (rule.peers.empty() || std::any_of(rule.peers.begin(), rule.peers.end(), is_peer)) &&
+           matches(rule.ports, flow);
+}
+
+bool NaiveEvaluator::matches(const TierRule& rule, const Flow& flow) const {
+    const auto is_peer = [&](const TierRule::Peer& peer) {
+        if (const auto* selection = std::get_if<PodSelection>(&peer)) {
+            return flow.peer_pod != nullptr && world_.is_selected(*selection, *flow.peer_pod);
+        }
+        if (const auto* cidr = std::get_if<Cidr>(&peer)) {
+            return cidr->contains(flow.peer);
+        }
+        // "Matching on the IPs present in the node.Status.Addresses field of the node."
+        const auto& selector = std::get<NodeSelection>(peer).nodes;
+        return std::any_of(
+            world_.nodes().begin(), world_.nodes().end(), [&](const auto& named_node) {
+                const Node& node = named_node.second;
+                return selects(selector, node.labels) &&
+                       std::find(node.addresses.begin(), node.addresses.end(), flow.peer) !=
+                           node.addresses.end();
+            });
+    };
+    return (rule.is_any_peer || std::any_of(rule.peers.begin(), rule.peers.end(), is_peer)) &&
+           matches(rule.ports, flow);
+}
+
+std::optional<NaiveEvaluator::Outcome> NaiveEvaluator::evaluate_tier(Tier tier, const Flow& flow,
+                                                                     Scope scope) const {
+    std::vector<const TierPolicy*> policies;
+    for (const auto& [key, policy] : world_.tier_policies()) {
+        if (policy.tier == tier && takes_part(policy.enforcement, flow, scope) &&
+            world_.is_selected(policy.subjects, *flow.subject)) {
+            policies.push_back(&policy);
         }
     }
-}
-
-void NaiveEvaluator::erase(const ObjectKey& key) {
-    const auto name = key_of(key.name);
-    switch (key.kind) {
-        case Kind::kNamespace:
-            namespaces_.erase(name.second);
-            break;
-        case Kind::kPod:
-            pods_.erase(name);
-            std::erase_if(claims_,
-                          [&](const Claim& claim) { return claim.pod == name && !claim.slot; });
-            break;
-        case Kind::kNetworkPolicy:
-            policies_.erase(name);
-            break;
-        case Kind::kNode:
-        case Kind::kClusterNetworkPolicy:
-        case Kind::kAdminNetworkPolicy:
-        case Kind::kBaselineAdminNetworkPolicy:
-        case Kind::kAuthorizationPolicy:
-            break;
-    }
-}
-
-void NaiveEvaluator::set_local(const LocalPod& local) {
-    erase_local(local.slot);
-    locals_[local.slot] = local;
-    for (const auto& address : local.addresses) {
-        claims_.push_back(Claim{address, key_of(local.pod), local.slot});
-    }
-}
-
-void NaiveEvaluator::erase_local(std::uint32_t slot) {
-    locals_.erase(slot);
-    std::erase_if(claims_, [&](const Claim& claim) { return claim.slot == slot; });
-}
-
-const Pod* NaiveEvaluator::owner(const Address& address) const {
-    const Claim* owner = nullptr;
-    for (const auto& claim : claims_) {
-        if (claim.address == address && (claim.slot || owner == nullptr || !owner->slot)) {
-            owner = &claim;
+    // "Policies with lower priority values [...] are checked before policies with higher priority
+    // values in the same tier."
+    std::stable_sort(policies.begin(), policies.end(),
+                     [](const auto* a, const auto* b) { return a->priority < b->priority; });
+    for (const auto* policy : policies) {
+        const auto& rules = flow.is_ingress ? policy->ingress : policy->egress;
+        for (std::uint32_t index = 0; index < rules.size(); ++index) {
+            if (!matches(rules[index], flow)) continue;
+            // "Skips all further ClusterNetworkPolicy rules in the current tier."
+            if (rules[index].action == TierAction::kPass) return std::nullopt;
+            return Outcome{rules[index].action == TierAction::kAccept,
+                           {NaiveRule{kind_of(policy->api), policy->name, index, {}}}};
         }
     }
-    if (owner == nullptr) {
-        return nullptr;
-    }
-    const auto pod = pods_.find(owner->pod);
-    // A host-network pod is no pod to NetworkPolicy.
-    return pod == pods_.end() || pod->second.is_host_network ? nullptr : &pod->second;
+    return std::nullopt;
 }
 
-Labels NaiveEvaluator::namespace_labels(const std::string& name) const {
-    const auto found = namespaces_.find(name);
-    return found != namespaces_.end()
-               ? found->second.labels
-               : Labels{Label{Symbol("kubernetes.io/metadata.name"), Symbol(name)}};
+std::optional<NaiveEvaluator::Outcome> NaiveEvaluator::evaluate_network_policies(
+    const Flow& flow, Scope scope) const {
+    NaiveRule isolation{Kind::kNetworkPolicy, {}, std::nullopt, {}};
+    for (const auto& [name, policy] : world_.policies()) {
+        if (policy.name.ns != flow.subject->name.ns || flow.subject->is_host_network ||
+            !(flow.is_ingress ? policy.isolates_ingress : policy.isolates_egress) ||
+            !takes_part(policy.enforcement, flow, scope) ||
+            !selects(policy.subjects, flow.subject->labels)) {
+            continue;
+        }
+        isolation.isolated_by.push_back(policy.name);
+        const auto& rules = flow.is_ingress ? policy.ingress : policy.egress;
+        for (std::uint32_t index = 0; index < rules.size(); ++index) {
+            if (matches(policy, rules[index], flow)) {
+                return Outcome{true, {NaiveRule{Kind::kNetworkPolicy, policy.name, index, {}}}};
+            }
+        }
+    }
+    if (isolation.isolated_by.empty()) {
+        return std::nullopt;
+    }
+    return Outcome{false, {isolation}};
 }
 
-bool NaiveEvaluator::matches(const NetworkPolicy& policy, const Peer& peer,
-                             const Address& address) const {
-    if (peer.block) {
-        return peer.block->cidr.contains(address) &&
-               std::none_of(peer.block->except.begin(), peer.block->except.end(),
-                            [&](const Cidr& except) { return except.contains(address); });
+std::optional<NaiveEvaluator::Outcome> NaiveEvaluator::evaluate_authorization(const Flow& flow,
+                                                                              Scope scope) const {
+    if (!flow.is_ingress || flow.protocol != IPPROTO_TCP || flow.subject->is_host_network) {
+        return std::nullopt;
     }
-    const auto* pod = owner(address);
-    if (pod == nullptr) {
-        return false;
+    const NaiveConnection connection{flow.peer, flow.peer_pod, flow.endpoint, flow.port};
+    Outcome deny{false, {}};
+    Outcome allow{true, {}};
+    NaiveRule isolation{Kind::kAuthorizationPolicy, {}, std::nullopt, {}};
+    for (const auto& [name, policy] : world_.authorizations()) {
+        if (!takes_part(policy.enforcement, flow, scope) || !is_for(policy, *flow.subject)) {
+            continue;
+        }
+        if (!policy.is_deny) {
+            isolation.isolated_by.push_back(policy.name);
+        }
+        for (const auto& rule : policy.rules) {
+            if (matches(rule, connection)) {
+                (policy.is_deny ? deny : allow)
+                    .rules.push_back(
+                        NaiveRule{Kind::kAuthorizationPolicy, policy.name, rule.index, {}});
+            }
+        }
     }
-    const bool is_namespace = peer.namespaces
-                                  ? selects(*peer.namespaces, namespace_labels(pod->name.ns.get()))
-                                  : pod->name.ns.get() == policy.name.ns.get();
-    return is_namespace && (!peer.pods || selects(*peer.pods, pod->labels));
+    // "If there are any DENY policies that match the request, deny the request."
+    if (!deny.rules.empty()) return deny;
+    // "If there are no ALLOW policies for the workload, allow the request."
+    if (isolation.isolated_by.empty()) return std::nullopt;
+    // "If any of the ALLOW policies match the request, allow the request. Deny the request."
+    return allow.rules.empty() ? Outcome{false, {isolation}} : allow;
 }
 
-bool NaiveEvaluator::matches(const Port& port, const Pod* holder, std::uint8_t protocol,
-                             std::uint16_t number) const {
-    if (port.protocol != protocol) {
-        return false;
-    }
-    if (const auto* range = std::get_if<PortRange>(&port.number)) {
-        return range->first <= number && number <= range->last;
-    }
-    if (holder == nullptr) {
-        return false;
-    }
-    return std::any_of(holder->ports.begin(), holder->ports.end(), [&](const ContainerPort& open) {
-        return open.name.get() == std::get<Symbol>(port.number).get() &&
-               open.protocol == protocol && open.port == number;
-    });
+NaiveEvaluator::Outcome NaiveEvaluator::evaluate(const Flow& flow, Scope scope) const {
+    auto outcome = evaluate_tier(Tier::kAdmin, flow, scope);
+    if (!outcome) outcome = evaluate_network_policies(flow, scope);
+    if (!outcome) outcome = evaluate_tier(Tier::kBaseline, flow, scope);
+    if (!outcome) outcome = Outcome{true, {NaiveRule{}}};
+    if (!outcome->is_allowed) return *outcome;
+    const auto authorization = evaluate_authorization(flow, scope);
+    if (!authorization) return *outcome;
+    if (!authorization->is_allowed) return *authorization;
+    // Both allow: either may be named.
+    outcome->rules.insert(outcome->rules.end(), authorization->rules.begin(),
+                          authorization->rules.end());
+    return *outcome;
 }
 
 NaiveVerdict NaiveEvaluator::judge(std::uint32_t slot, weir_direction direction,
                                    const Address& peer, std::uint8_t protocol,
                                    std::uint16_t port) const {
-    NaiveVerdict verdict;
-    const auto local = locals_.find(slot);
-    if (local == locals_.end()) {
+    Flow flow;
+    flow.endpoint = world_.local(slot);
+    flow.subject = flow.endpoint == nullptr ? nullptr : world_.pod(flow.endpoint->pod);
+    if (flow.subject == nullptr) {
+        return NaiveVerdict{false, false, {NaiveRule{}}};
+    }
+    flow.is_ingress = direction == WEIR_INGRESS;
+    flow.peer = peer;
+    flow.peer_pod = world_.owner(peer);
+    flow.protocol = protocol;
+    flow.port = port;
+    const auto all = evaluate(flow, Scope::kAll);
+    if (!all.is_allowed) {
+        auto without_audited = evaluate(flow, Scope::kWithoutAudited);
+        NaiveVerdict verdict{without_audited.is_allowed, without_audited.is_allowed, all.rules};
         return verdict;
     }
-    const auto found = pods_.find(key_of(local->second.pod));
-    if (found == pods_.end()) {
-        return verdict;
-    }
-    const Pod& subject = found->second;
-    const bool is_ingress = direction == WEIR_INGRESS;
-    const Pod* holder = is_ingress ? &subject : owner(peer);
-    for (const auto& [name, policy] : policies_) {
-        if (subject.is_host_network || name.first != subject.name.ns.get() ||
-            !(is_ingress ? policy.isolates_ingress : policy.isolates_egress) ||
-            !selects(policy.subjects, subject.labels)) {
-            continue;
-        }
-        verdict.isolated_by.push_back(policy.name);
-        const auto& rules = is_ingress ? policy.ingress : policy.egress;
-        for (std::uint32_t index = 0; index < rules.size(); ++index) {
-            const auto& rule = rules[index];
-            const bool is_peer =
-                rule.peers.empty() ||
-                std::any_of(rule.peers.begin(), rule.peers.end(),
-                            [&](const Peer& one) { return matches(policy, one, peer); });
-            const bool is_port =
-                rule.ports.empty() ||
-                std::any_of(rule.ports.begin(), rule.ports.end(),
-                            [&](const Port& one) { return matches(one, holder, protocol, port); });
-            if (is_peer && is_port && !verdict.index) {
-                verdict.policy = policy.name;
-                verdict.index = index;
-            }
-        }
-    }
-    verdict.is_allowed = verdict.isolated_by.empty() || verdict.index.has_value();
-    if (verdict.is_allowed) {
-        verdict.isolated_by.clear();
-    }
-    return verdict;
-}
-
-Change NaiveEvaluator::everything() const {
-    Change change;
-    for (const auto& [name, ns] : namespaces_) {
-        change.upserts.emplace_back(ns);
-    }
-    for (const auto& [name, pod] : pods_) {
-        change.upserts.emplace_back(pod);
-    }
-    for (const auto& [name, policy] : policies_) {
-        change.upserts.emplace_back(policy);
-    }
-    return change;
-}
-
-std::vector<LocalPod> NaiveEvaluator::locals() const {
-    std::vector<LocalPod> result;
-    for (const auto& [slot, local] : locals_) {
-        result.push_back(local);
-    }
-    return result;
+    const auto with_dry_runs = evaluate(flow, Scope::kWithDryRuns);
+    return with_dry_runs.is_allowed ? NaiveVerdict{true, false, all.rules}
+                                    : NaiveVerdict{true, true, with_dry_runs.rules};
 }
 
 } // namespace weir::test

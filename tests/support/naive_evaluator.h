@@ -1,62 +1,75 @@
 // SPDX-License-Identifier: Apache-2.0
-// NetworkPolicy straight from the API's text, object by object, with no thought of speed: what the
-// compiled tables must agree with. Shares nothing with the compiler but the model.
+// The whole policy model straight from the APIs' texts, object by object, with no thought of speed:
+// what the compiled tables must agree with. Shares nothing with the compiler but the model.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "policy/compiler.h"
-#include "policy/model.h"
+#include "tests/support/naive_world.h"
 
 namespace weir::test {
 
+// A rule that decides, or the policies that isolate the pod where none of their rules matches.
+struct NaiveRule {
+    std::optional<Kind> kind; // none: no policy has a say
+    ObjectName policy;        // of the rule
+    std::optional<std::uint32_t> index;
+    std::vector<ObjectName> isolated_by;
+
+    bool operator==(const NaiveRule&) const = default;
+};
+
+std::string to_string(const NaiveRule& rule);
+
 struct NaiveVerdict {
     bool is_allowed = false;
-    std::optional<ObjectName> policy;    // of the deciding rule
-    std::optional<std::uint32_t> index;  // of the deciding rule
-    std::vector<ObjectName> isolated_by; // when isolation denies
+    bool is_audited = false;
+    // Any of these may be named as the one that decides.
+    std::vector<NaiveRule> rules;
 };
 
 class NaiveEvaluator {
 public:
-    void apply(const Change& change);
-    void set_local(const LocalPod& local);
-    void erase_local(std::uint32_t slot);
+    NaiveWorld& world() { return world_; }
+    const NaiveWorld& world() const { return world_; }
 
     NaiveVerdict judge(std::uint32_t slot, weir_direction direction, const Address& peer,
                        std::uint8_t protocol, std::uint16_t port) const;
 
-    // Everything that a new compiler must be told to be where this is.
-    Change everything() const;
-    std::vector<LocalPod> locals() const;
-
 private:
-    using Name = std::pair<std::string, std::string>;
-    struct Claim {
-        Address address;
-        Name pod;
-        std::optional<std::uint32_t> slot; // of the endpoint; none: status.podIPs
+    // Which policies take part.
+    enum class Scope { kAll, kWithoutAudited, kWithDryRuns };
+
+    struct Flow {
+        const Pod* subject = nullptr;
+        const LocalPod* endpoint = nullptr;
+        bool is_ingress = false;
+        Address peer;
+        const Pod* peer_pod = nullptr;
+        std::uint8_t protocol = 0;
+        std::uint16_t port = 0;
+    };
+    struct Outcome {
+        bool is_allowed = true;
+        std::vector<NaiveRule> rules;
     };
 
-    void upsert(const Object& object);
-    void erase(const ObjectKey& key);
-    void claim_status(const Pod& pod);
-    const Pod* owner(const Address& address) const; // null: no pod, or one that is not known
-    bool matches(const NetworkPolicy& policy, const Peer& peer, const Address& address) const;
-    bool matches(const Port& port, const Pod* holder, std::uint8_t protocol,
-                 std::uint16_t number) const;
-    Labels namespace_labels(const std::string& name) const;
+    bool takes_part(Enforcement enforcement, const Flow& flow, Scope scope) const;
+    Outcome evaluate(const Flow& flow, Scope scope) const;
+    // Nothing when the tier has no opinion.
+    std::optional<Outcome> evaluate_tier(Tier tier, const Flow& flow, Scope scope) const;
+    std::optional<Outcome> evaluate_network_policies(const Flow& flow, Scope scope) const;
+    // Nothing when no policy is for the pod: then it stays with what the tiers say.
+    std::optional<Outcome> evaluate_authorization(const Flow& flow, Scope scope) const;
 
-    std::map<std::string, Namespace> namespaces_;
-    std::map<Name, Pod> pods_;
-    std::map<Name, NetworkPolicy> policies_;
-    std::map<std::uint32_t, LocalPod> locals_;
-    std::vector<Claim> claims_; // oldest first
+    bool matches(const NetworkPolicy& policy, const Rule& rule, const Flow& flow) const;
+    bool matches(const TierRule& rule, const Flow& flow) const;
+    static bool matches(const std::vector<Port>& ports, const Flow& flow);
+
+    NaiveWorld world_;
 };
 
 } // namespace weir::test
