@@ -4,6 +4,7 @@
 #include "agent/kube/decode_cluster.h"
 #include "agent/kube/decode_network_policy.h"
 #include "agent/kube/decode_pod.h"
+#include "agent/kube/decode_tier.h"
 #include "agent/kube/field.h"
 #include "agent/kube/kind.h"
 #include "agent/kube/syntax.h"
@@ -20,9 +21,13 @@ Object decode_kind(Kind kind, const Field& root, const ObjectName& name) {
         case Kind::kPod:
             return decode_pod(root, name);
         case Kind::kNetworkPolicy:
+            return decode_network_policy(root, name);
         case Kind::kClusterNetworkPolicy:
+            return decode_tier_policy(root, name, TierPolicy::Api::kClusterNetworkPolicy);
         case Kind::kAdminNetworkPolicy:
+            return decode_tier_policy(root, name, TierPolicy::Api::kAdminNetworkPolicy);
         case Kind::kBaselineAdminNetworkPolicy:
+            return decode_tier_policy(root, name, TierPolicy::Api::kBaselineAdminNetworkPolicy);
         case Kind::kAuthorizationPolicy:
             break;
     }

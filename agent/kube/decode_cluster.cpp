@@ -39,6 +39,7 @@ Namespace decode_namespace(const Field& root, const ObjectName& name) {
     ns.name = name.name;
     ns.labels = decode_metadata(root["metadata"]);
     set_name_label(ns.labels, ns.name);
+    ns.is_audited = decode_enforcement(root["metadata"]) == Enforcement::kAudited;
     return ns;
 }
 

@@ -8,6 +8,8 @@
 namespace weir {
 namespace {
 
+constexpr std::string_view kAudit = "weir.io/audit";
+
 // Keys have label syntax but for capitals in the prefix, which the API server lowers first.
 void check_annotations(const Field& annotations) {
     annotations.each_member([](std::string_view key, const Field& value) {
@@ -48,6 +50,26 @@ Labels decode_metadata(const Field& metadata) {
                          "finalizers", "managedFields"});
     check_annotations(metadata["annotations"]);
     return decode_labels(metadata["labels"]);
+}
+
+std::optional<bool> decode_switch(const Field& field) {
+    if (!field.is_string()) return std::nullopt; // other types are errors of the mapping
+    const std::string_view text = field.string().value_or("");
+    if (text == "true" || text == "false") return text == "true";
+    field.warning(quote(text) + " counts as \"false\"", "write \"true\" or \"false\"");
+    return std::nullopt;
+}
+
+Enforcement decode_enforcement(const Field& metadata) {
+    const Field label = metadata["labels"][kAudit];
+    const auto as_label = decode_switch(label);
+    const auto as_annotation = decode_switch(metadata["annotations"][kAudit]);
+    if (as_label && as_annotation && *as_label != *as_annotation) {
+        label.warning("contradicts the annotation: it is not audited", "remove one of the two");
+        return Enforcement::kEnforced;
+    }
+    const bool is_audited = as_label.value_or(false) || as_annotation.value_or(false);
+    return is_audited ? Enforcement::kAudited : Enforcement::kEnforced;
 }
 
 } // namespace weir

@@ -13,4 +13,11 @@ Labels decode_labels(const Field& field);
 // metadata.labels; reports what else in metadata the API server would refuse.
 Labels decode_metadata(const Field& metadata);
 
+// weir.io/audit, as annotation or label: kAudited or kEnforced. What is not understood is reported
+// and leaves it enforced.
+Enforcement decode_enforcement(const Field& metadata);
+
+// A label or annotation that is "true" or "false"; reported and nothing when it is neither.
+std::optional<bool> decode_switch(const Field& field);
+
 } // namespace weir

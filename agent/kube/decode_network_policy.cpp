@@ -4,34 +4,12 @@
 #include <netinet/in.h>
 
 #include "agent/kube/decode_metadata.h"
+#include "agent/kube/decode_network.h"
 #include "agent/kube/decode_selector.h"
 #include "agent/kube/syntax.h"
 
 namespace weir {
 namespace {
-
-std::optional<Cidr> decode_cidr(const Field& field) {
-    const std::string_view text = field.string().value_or("");
-    if (text.empty()) {
-        field.error("is required", "write a block such as 10.0.0.0/8 or 2001:db8::/64");
-        return std::nullopt;
-    }
-    const auto cidr = Cidr::parse(text);
-    if (!cidr) {
-        const bool is_address = Address::parse(text).has_value();
-        field.error(quote(text) + " is no CIDR block",
-                    is_address ? "for the single address write " + std::string(text) +
-                                     (text.find(':') == text.npos ? "/32" : "/128")
-                               : "write a block such as 10.0.0.0/8 or 2001:db8::/64");
-        return cidr;
-    }
-    const auto address = Address::parse(text.substr(0, text.find('/')));
-    if (address && *address != cidr->network) {
-        field.warning(quote(text) + " has bits set beyond its prefix, which are ignored",
-                      "write " + cidr->to_string());
-    }
-    return cidr;
-}
 
 // "Except values will be rejected if they are outside the cidr range": a strict subset.
 void check_except(const Field& field, const Cidr& cidr, const Cidr& except) {
@@ -84,25 +62,19 @@ Peer decode_peer(const Field& field) {
     return peer;
 }
 
-bool check_number(const Field& field, std::int64_t number) {
-    if (number >= 1 && number <= 65535) return true;
-    field.error(std::to_string(number) + " is no port number", "use a number from 1 to 65535");
-    return false;
-}
-
 PortRange decode_range(const Field& port, const Field& end) {
     PortRange range;
-    const auto first = port.integer();
-    if (!first || !check_number(port, *first)) return range;
-    range.first = range.last = static_cast<std::uint16_t>(*first);
-    const auto last = end.integer();
-    if (!last || !check_number(end, *last)) return range;
+    const auto first = decode_port_number(port);
+    if (!first) return range;
+    range.first = range.last = *first;
+    const auto last = decode_port_number(end);
+    if (!last) return range;
     // "must be equal or greater than port."
     if (*last < *first) {
         end.error(std::to_string(*last) + " is less than port " + std::to_string(*first),
                   "endPort is the last port of the range");
     }
-    range.last = static_cast<std::uint16_t>(*last);
+    range.last = *last;
     return range;
 }
 
@@ -199,6 +171,7 @@ NetworkPolicy decode_network_policy(const Field& root, const ObjectName& name) {
     NetworkPolicy policy;
     policy.name = name;
     static_cast<void>(decode_metadata(root["metadata"]));
+    policy.enforcement = decode_enforcement(root["metadata"]);
     const Field spec = root["spec"];
     spec.allow_only({"podSelector", "policyTypes", "ingress", "egress"});
     if (!spec.is_missing() && !spec.is_mapping()) return policy;

@@ -79,6 +79,29 @@ bool Field::is_string() const {
     return value_ != nullptr && value_->kind == Value::Kind::kString;
 }
 
+std::size_t Field::size() const {
+    if (value_ == nullptr || value_->kind < Value::Kind::kSequence) return 0;
+    std::size_t size = 0;
+    for (const Value* child = value_->first; child != nullptr; child = child->next)
+        ++size;
+    return size;
+}
+
+std::optional<std::string_view> Field::only_one_of(
+    std::initializer_list<std::string_view> names) const {
+    std::optional<std::string_view> first;
+    for (const std::string_view name : names) {
+        if ((*this)[name].is_missing()) continue;
+        if (first) {
+            error(std::string(*first) + " and " + std::string(name) + " exclude each other",
+                  "make them two entries of the list, each with a '-' of its own");
+            break;
+        }
+        first = name;
+    }
+    return first;
+}
+
 void Field::allow_only(std::initializer_list<std::string_view> names) const {
     if (value_ == nullptr || value_->kind != Value::Kind::kMapping) return;
     for (const Value* member = value_->first; member != nullptr; member = member->next) {

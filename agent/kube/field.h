@@ -52,6 +52,14 @@ public:
     bool is_number() const;
     bool is_string() const;
 
+    // Items of a list or members of a mapping; 0 for everything else.
+    std::size_t size() const;
+
+    // The one of these members that is set, nothing when none is. Several are an error: then the
+    // first of them.
+    std::optional<std::string_view> only_one_of(
+        std::initializer_list<std::string_view> names) const;
+
     // Warns of members that are none of these: the API server ignores them.
     void allow_only(std::initializer_list<std::string_view> names) const;
 

@@ -9,10 +9,28 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::array kUsedKinds = {Kind::kNamespace, Kind::kNode, Kind::kPod, Kind::kNetworkPolicy};
-constexpr std::string_view kPolicyGroup = "networking.k8s.io";
+struct UsedKind {
+    Kind kind;
+    std::string_view group;
+    std::string_view api_version;        // the one to use
+    std::string_view earlier_group = {}; // where the kind once lived
+    bool is_namespaced = false;
+};
 
-// The kinds of the two groups that Weir reads from.
+constexpr auto kPolicyGroup = "networking.k8s.io"sv;
+constexpr auto kTierGroup = "policy.networking.k8s.io"sv;
+constexpr auto kIstioGroup = "security.istio.io"sv;
+
+constexpr std::array kUsedKinds = {
+    UsedKind{Kind::kNamespace, "", "v1"},
+    UsedKind{Kind::kNode, "", "v1"},
+    UsedKind{Kind::kPod, "", "v1", "", true},
+    UsedKind{Kind::kNetworkPolicy, kPolicyGroup, "networking.k8s.io/v1", "extensions", true},
+    UsedKind{Kind::kClusterNetworkPolicy, kTierGroup, "policy.networking.k8s.io/v1alpha2"},
+    UsedKind{Kind::kAdminNetworkPolicy, kTierGroup, "policy.networking.k8s.io/v1alpha1"},
+    UsedKind{Kind::kBaselineAdminNetworkPolicy, kTierGroup, "policy.networking.k8s.io/v1alpha1"}};
+
+// The kinds of the groups that Weir reads from.
 constexpr std::array kCoreKinds = {"Binding"sv,     "ComponentStatus"sv,
                                    "ConfigMap"sv,   "Endpoints"sv,
                                    "Event"sv,       "LimitRange"sv,
@@ -22,32 +40,37 @@ constexpr std::array kCoreKinds = {"Binding"sv,     "ComponentStatus"sv,
                                    "Secret"sv,      "ReplicationController"sv,
                                    "Service"sv,     "ResourceQuota"sv,
                                    "List"sv,        "ServiceAccount"sv};
-constexpr std::array kNetworkingKinds = {"Ingress"sv, "IngressClass"sv, "NetworkPolicy"sv,
-                                         "IPAddress"sv, "ServiceCIDR"sv};
+constexpr std::array kPolicyKinds = {"Ingress"sv, "IngressClass"sv, "NetworkPolicy"sv,
+                                     "IPAddress"sv, "ServiceCIDR"sv};
+constexpr std::array kTierKinds = {"ClusterNetworkPolicy"sv, "AdminNetworkPolicy"sv,
+                                   "BaselineAdminNetworkPolicy"sv, "ExternalNetworkSet"sv};
+constexpr std::array kIstioKinds = {"AuthorizationPolicy"sv, "PeerAuthentication"sv,
+                                    "RequestAuthentication"sv};
 
 std::string_view group_of(std::string_view api_version) {
     const std::size_t slash = api_version.find('/');
     return slash == api_version.npos ? "" : api_version.substr(0, slash);
 }
 
-std::string_view group_of(Kind kind) {
-    return kind == Kind::kNetworkPolicy ? kPolicyGroup : "";
-}
-
 bool is_known(std::string_view group, std::string_view kind) {
     if (kind.ends_with("List") && kind != "List") kind.remove_suffix(4);
-    if (group.empty()) return std::ranges::find(kCoreKinds, kind) != kCoreKinds.end();
-    if (group != kPolicyGroup) return true;
-    return std::ranges::find(kNetworkingKinds, kind) != kNetworkingKinds.end();
+    const auto is_one_of = [&](const auto& kinds) {
+        return std::ranges::find(kinds, kind) != kinds.end();
+    };
+    if (group.empty()) return is_one_of(kCoreKinds);
+    if (group == kPolicyGroup) return is_one_of(kPolicyKinds);
+    if (group == kTierGroup) return is_one_of(kTierKinds);
+    return group != kIstioGroup || is_one_of(kIstioKinds);
 }
 
-KindInfo info_of(Kind kind, std::string_view api_version) {
-    KindInfo info;
-    info.kind = kind;
-    if (kind == Kind::kNetworkPolicy) info.api_version = "networking.k8s.io/v1";
-    const bool is_served = api_version == info.api_version;
-    info.use = is_served ? KindUse::kUsed : KindUse::kUnknownVersion;
-    return info;
+KindInfo info_of(const UsedKind& used, std::string_view api_version) {
+    const bool is_read = api_version == used.api_version;
+    return {is_read ? KindUse::kUsed : KindUse::kUnknownVersion, used.kind, std::nullopt,
+            used.api_version};
+}
+
+bool is_list_of(std::string_view kind, std::string_view item) {
+    return kind.size() == item.size() + 4 && kind.starts_with(item) && kind.ends_with("List");
 }
 
 } // namespace
@@ -55,17 +78,16 @@ KindInfo info_of(Kind kind, std::string_view api_version) {
 KindInfo kind_info(std::string_view api_version, std::string_view kind) {
     const std::string_view group = group_of(api_version);
     if (group.empty() && kind == "List") return {KindUse::kList, Kind::kPod, std::nullopt, "v1"};
-    for (const Kind used : kUsedKinds) {
-        // NetworkPolicy once lived in extensions/v1beta1; elsewhere the name is another's.
-        const bool is_ours =
-            group == group_of(used) || (used == Kind::kNetworkPolicy && group == "extensions");
-        if (!is_ours) continue;
-        const std::string_view name = to_string(used);
+    for (const UsedKind& used : kUsedKinds) {
+        // In other groups the name is another's.
+        const bool was_moved = !used.earlier_group.empty() && group == used.earlier_group;
+        if (group != used.group && !was_moved) continue;
+        const std::string_view name = to_string(used.kind);
         if (kind == name) return info_of(used, api_version);
-        if (kind.size() == name.size() + 4 && kind.starts_with(name) && kind.ends_with("List")) {
+        if (is_list_of(kind, name)) {
             KindInfo info = info_of(used, api_version);
             if (info.use == KindUse::kUsed) info.use = KindUse::kList;
-            info.list_of = used;
+            info.list_of = used.kind;
             return info;
         }
     }
@@ -75,7 +97,8 @@ KindInfo kind_info(std::string_view api_version, std::string_view kind) {
 }
 
 bool is_namespaced(Kind kind) {
-    return kind == Kind::kPod || kind == Kind::kNetworkPolicy;
+    const auto used = std::ranges::find(kUsedKinds, kind, &UsedKind::kind);
+    return used != kUsedKinds.end() && used->is_namespaced;
 }
 
 } // namespace weir

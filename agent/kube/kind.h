@@ -10,10 +10,10 @@
 namespace weir {
 
 enum class KindUse {
-    kUsed,           // Namespace, Node, Pod, NetworkPolicy in the version that Weir reads
+    kUsed,           // one of kKinds in a version that Weir reads
     kList,           // of objects: v1 List, PodList, ...
     kIgnored,        // another kind
-    kUnknownVersion, // a kind that Weir uses in a version that no API server serves any more
+    kUnknownVersion, // a kind that Weir uses in a version that it does not read
     kUnknownKind     // a group whose kinds are known, but not this one: a misspelt kind
 };
 

@@ -56,6 +56,13 @@ bool is_qualified_name(std::string_view text) {
                text, [](char c) { return is_alphanumeric(c) || c == '-' || c == '_' || c == '.'; });
 }
 
+// [a-zA-Z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?
+bool is_domain_part(std::string_view text) {
+    return !text.empty() && is_alphanumeric(text.front()) && is_alphanumeric(text.back()) &&
+           std::ranges::all_of(text,
+                               [](char c) { return is_alphanumeric(c) || c == '-' || c == '_'; });
+}
+
 } // namespace
 
 Complaint check_dns_label(std::string_view text) {
@@ -99,6 +106,19 @@ Complaint check_port_name(std::string_view text) {
     if (!std::ranges::any_of(text, is_lower)) return "must contain a letter";
     if (text.find("--") != std::string_view::npos) return "must not contain '--'";
     return std::nullopt;
+}
+
+Complaint check_domain_name(std::string_view text) {
+    if (text.starts_with("*.")) text.remove_prefix(2);
+    if (text.ends_with('.')) text.remove_suffix(1);
+    std::size_t parts = 0;
+    for (bool is_last = false; !is_last; ++parts) {
+        const std::size_t dot = text.find('.');
+        is_last = dot == text.npos;
+        if (!is_domain_part(text.substr(0, dot))) return "is no domain name";
+        text.remove_prefix(is_last ? text.size() : dot + 1);
+    }
+    return parts < 2 ? Complaint("needs at least two parts, such as example.org") : std::nullopt;
 }
 
 std::optional<std::uint8_t> parse_protocol(std::string_view text) {

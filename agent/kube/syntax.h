@@ -16,7 +16,8 @@ Complaint check_dns_label(std::string_view text);     // RFC 1123 label: namespa
 Complaint check_dns_subdomain(std::string_view text); // RFC 1123 subdomain: other names
 Complaint check_label_key(std::string_view text);     // [prefix/]name
 Complaint check_label_value(std::string_view text);
-Complaint check_port_name(std::string_view text); // IANA_SVC_NAME
+Complaint check_port_name(std::string_view text);   // IANA_SVC_NAME
+Complaint check_domain_name(std::string_view text); // of policy.networking.k8s.io: "*.a.b" too
 
 // "TCP", "UDP" or "SCTP" to IPPROTO_*.
 std::optional<std::uint8_t> parse_protocol(std::string_view text);
