@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <vector>
+
+#include "policy/model.h"
 
 namespace weir::cli {
 namespace {
@@ -35,6 +38,18 @@ std::optional<std::pair<std::string_view, std::string_view>> split(std::string_v
     return std::pair{text.substr(0, colon), text.substr(colon + 1)};
 }
 
+// The kind in its own spelling; nothing when it is none that policy is about.
+std::optional<std::string> parse_kind(std::string_view text) {
+    for (const Kind kind : kKinds) {
+        const std::string_view name = to_string(kind);
+        const bool is_same = std::ranges::equal(name, text, [](unsigned char a, unsigned char b) {
+            return std::tolower(a) == std::tolower(b);
+        });
+        if (is_same) return std::string(name);
+    }
+    return {};
+}
+
 } // namespace
 
 std::optional<Destination> parse_destination(std::string_view text) {
@@ -63,6 +78,24 @@ std::optional<PodName> parse_pod_name(std::string_view text) {
     if (slash == 0 || slash == std::string_view::npos || slash + 1 == text.size()) return {};
     if (text.find('/', slash + 1) != std::string_view::npos) return {};
     return PodName{std::string(text.substr(0, slash)), std::string(text.substr(slash + 1))};
+}
+
+std::optional<ObjectText> parse_object(std::string_view text) {
+    std::vector<std::string> parts;
+    for (std::size_t at = 0; at <= text.size();) {
+        const auto slash = std::min(text.find('/', at), text.size());
+        parts.emplace_back(text.substr(at, slash - at));
+        at = slash + 1;
+    }
+    if (parts.size() > 3 || std::ranges::any_of(parts, &std::string::empty)) return {};
+    ObjectText object;
+    object.name = parts.back();
+    if (parts.size() == 1) return object;
+    const auto kind = parse_kind(parts.front());
+    if (kind) object.kind = *kind;
+    if (parts.size() == 3 && !kind) return {};
+    if (parts.size() == 3 || !kind) object.ns = parts[parts.size() - 2];
+    return object;
 }
 
 } // namespace weir::cli

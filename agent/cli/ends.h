@@ -26,4 +26,13 @@ struct PodName {
 // "NAMESPACE/NAME", both parts given.
 std::optional<PodName> parse_pod_name(std::string_view text);
 
+struct ObjectText {
+    std::string kind; // as in manifests, whatever case was written; empty when none was
+    std::string ns;
+    std::string name;
+};
+// "[KIND/][NAMESPACE/]NAME". Nothing when it is none of these. A first word of two that is a kind
+// is taken for one.
+std::optional<ObjectText> parse_object(std::string_view text);
+
 } // namespace weir::cli

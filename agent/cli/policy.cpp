@@ -23,11 +23,24 @@ std::string isolates_text(const v1::Policy& policy) {
     return policy.isolates_ingress() ? "ingress" : "-";
 }
 
+std::string name_text(const v1::Policy& policy) {
+    return policy.namespace_().empty() ? policy.name() : policy.namespace_() + "/" + policy.name();
+}
+
+std::string tier_text(const v1::Policy& policy) {
+    if (policy.has_priority()) return fmt::format("{} {}", policy.tier(), policy.priority());
+    return policy.action().empty() ? policy.tier() : policy.tier() + " " + policy.action();
+}
+
+Cell mode_cell(const v1::Policy& policy) {
+    return {policy.mode(), policy.mode() == "enforced" ? Colour::kNone : Colour::kWarning};
+}
+
 void print_policies(const v1::ListPoliciesResponse& answer) {
-    Table table({"POLICY", "SELECTS", "ISOLATES", "RULES", "HERE", "FROM"});
+    Table table({"KIND", "POLICY", "TIER", "MODE", "SELECTS", "ISOLATES", "RULES", "HERE", "FROM"});
     for (const auto& policy : answer.policies()) {
-        table.add({policy.namespace_() + "/" + policy.name(), policy.subjects(),
-                   isolates_text(policy),
+        table.add({policy.kind(), name_text(policy), tier_text(policy), mode_cell(policy),
+                   policy.subjects(), isolates_text(policy),
                    std::to_string(policy.ingress_rules() + policy.egress_rules()),
                    std::to_string(policy.selected_here_size()),
                    place_text(policy.file(), policy.line())});
@@ -39,11 +52,11 @@ void print_policies(const v1::ListPoliciesResponse& answer) {
     table.print(std::cout, is_colourful());
 }
 
-void print_policy(const v1::PolicyDetails& details) {
-    const auto& policy = details.policy();
+void print_facts(const v1::Policy& policy) {
     Table facts({});
-    facts.add(
-        {"policy", fmt::format("{} {}/{}", policy.kind(), policy.namespace_(), policy.name())});
+    facts.add({"policy", policy.kind() + " " + name_text(policy)});
+    facts.add({"tier", tier_text(policy)});
+    facts.add({"mode", mode_cell(policy)});
     facts.add({"from", place_text(policy.file(), policy.line())});
     facts.add({"selects", policy.subjects()});
     facts.add({"isolates", isolates_text(policy)});
@@ -51,27 +64,46 @@ void print_policy(const v1::PolicyDetails& details) {
                                     ? "no endpoint of this node"
                                     : fmt::format("{}", fmt::join(policy.selected_here(), ", "))});
     facts.print(std::cout, is_colourful());
+}
+
+std::string peers_text(const v1::PolicyRule& rule) {
+    std::string text = fmt::format("{}", fmt::join(rule.peers(), "; "));
+    if (rule.conditions_size() == 0) return text;
+    return fmt::format("{} when {}", text, fmt::join(rule.conditions(), " and "));
+}
+
+void print_policy(const v1::PolicyDetails& details) {
+    print_facts(details.policy());
     if (details.rules_size() == 0) {
-        std::cout << "\nno rules: nothing is allowed in the directions it isolates\n";
+        const bool is_isolating =
+            details.policy().isolates_ingress() || details.policy().isolates_egress();
+        std::cout << (is_isolating
+                          ? "\nno rules: nothing is allowed in the directions it isolates\n"
+                          : "\nno rules: it decides nothing\n");
         return;
     }
     std::cout << '\n';
-    Table rules({"DIRECTION", "RULE", "PEERS", "PORTS", "LINE"});
+    Table rules({"DIRECTION", "RULE", "ACTION", "PEERS", "PORTS", "LINE"});
     for (const auto& rule : details.rules()) {
-        rules.add({rule.direction(), std::to_string(rule.index()),
-                   fmt::format("{}", fmt::join(rule.peers(), "; ")),
+        const std::string index = std::to_string(rule.index());
+        rules.add({rule.direction(), rule.name().empty() ? index : index + " " + rule.name(),
+                   rule.action(), peers_text(rule),
                    fmt::format("{}", fmt::join(rule.ports(), ", ")), std::to_string(rule.line())});
     }
     rules.print(std::cout, is_colourful());
 }
 
+std::string check_name(const std::string& text) {
+    if (parse_object(text)) return "";
+    return "'" + text + "' is not [KIND/][NAMESPACE/]NAME";
+}
+
 void run_show(const Arguments& arguments, Options& options) {
+    const auto object = parse_object(arguments.name);
     v1::ShowPolicyRequest request;
-    request.set_name(arguments.name);
-    if (const auto full = parse_pod_name(arguments.name)) {
-        request.set_namespace_(full->ns);
-        request.set_name(full->name);
-    }
+    request.set_kind(object->kind);
+    request.set_namespace_(object->ns);
+    request.set_name(object->name);
     show(ControlClient(options.run_dir).show_policy(request), options, print_policy);
 }
 
@@ -83,7 +115,7 @@ void add_policy(CLI::App& app, Options& options) {
     auto arguments = std::make_shared<Arguments>();
 
     CLI::App* list =
-        group->add_subcommand("list", "All policies, and how many endpoints each selects");
+        group->add_subcommand("list", "All policies, in the order in which tiers are asked");
     list->add_option("-n,--namespace", arguments->ns, "Only those of this namespace");
     list->footer("Examples:\n  weir policy list\n  weir policy list --namespace shop -o json");
     list->callback([arguments, &options] {
@@ -94,9 +126,13 @@ void add_policy(CLI::App& app, Options& options) {
 
     CLI::App* show_command = group->add_subcommand("show", "One policy with its rules");
     show_command
-        ->add_option("name", arguments->name, "NAMESPACE/NAME, or NAME if it is the only one")
-        ->required();
-    show_command->footer("Example:\n  weir policy show shop/deny-all");
+        ->add_option("name", arguments->name,
+                     "[KIND/][NAMESPACE/]NAME, as much of it as tells it from others")
+        ->required()
+        ->check(check_name);
+    show_command->footer(
+        "Examples:\n  weir policy show shop/deny-all\n"
+        "  weir policy show AdminNetworkPolicy/quarantine");
     show_command->callback([arguments, &options] { run_show(*arguments, options); });
 }
 

@@ -48,5 +48,25 @@ TEST(ParsePodName, NeedsBothParts) {
     }
 }
 
+TEST(ParseObject, TakesKindNamespaceAndName) {
+    const auto full = parse_object("networkpolicy/shop/deny");
+    ASSERT_TRUE(full);
+    EXPECT_EQ(full->kind, "NetworkPolicy");
+    EXPECT_EQ(full->ns, "shop");
+    EXPECT_EQ(full->name, "deny");
+    const auto cluster = parse_object("AdminNetworkPolicy/quarantine");
+    ASSERT_TRUE(cluster);
+    EXPECT_EQ(cluster->kind, "AdminNetworkPolicy");
+    EXPECT_EQ(cluster->ns, "");
+    const auto namespaced = parse_object("shop/deny");
+    ASSERT_TRUE(namespaced);
+    EXPECT_EQ(namespaced->kind, "");
+    EXPECT_EQ(namespaced->ns, "shop");
+    EXPECT_EQ(parse_object("deny")->name, "deny");
+    for (const char* wrong : {"", "/", "a/", "/a", "Widget/shop/deny", "a/b/c/d"}) {
+        EXPECT_FALSE(parse_object(wrong)) << wrong;
+    }
+}
+
 } // namespace
 } // namespace weir::cli

@@ -106,5 +106,29 @@ TEST(PolicyText, WritesPeersAndPorts) {
     EXPECT_EQ(port_text({IPPROTO_TCP, PortRange{}}), "TCP any port");
 }
 
+TEST(PolicyText, WritesTiersAndIdentities) {
+    Selector team;
+    team.requirements = {{Symbol("team"), LabelRequirement::Operator::kIn, {Symbol("a")}}};
+    EXPECT_EQ(selection_text({team, {}}), "pods <all> in namespaces team=a");
+    EXPECT_EQ(selection_text({}), "pods <all> in all namespaces");
+    EXPECT_EQ(peer_text(TierRule::Peer(NodeSelection{team})), "nodes team=a");
+    EXPECT_EQ(peer_text(TierRule::Peer(*Cidr::parse("10.0.0.0/8"))), "10.0.0.0/8");
+
+    using Kind = TextMatch::Kind;
+    SourceMatch principal;
+    principal.texts = {{Kind::kSuffix, Symbol("/sa/web")}, {Kind::kExact, Symbol("x")}};
+    SourceMatch address;
+    address.attribute = SourceMatch::Attribute::kAddress;
+    address.is_negated = true;
+    address.blocks = {*Cidr::parse("10.0.0.0/8")};
+    const std::vector<SourceMatch> source = {principal, address};
+    EXPECT_EQ(source_text(source), "principal */sa/web or x and not address 10.0.0.0/8");
+    EXPECT_EQ(source_text(std::vector<SourceMatch>()), "anyone");
+    DestinationMatch ports;
+    ports.is_negated = true;
+    ports.ports = {80, 443};
+    EXPECT_EQ(destination_text({ports}), "not port 80 or 443");
+}
+
 } // namespace
 } // namespace weir
