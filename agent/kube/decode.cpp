@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/kube/decode.h"
 
+#include "agent/kube/decode_authorization.h"
 #include "agent/kube/decode_cluster.h"
 #include "agent/kube/decode_network_policy.h"
 #include "agent/kube/decode_pod.h"
@@ -12,7 +13,8 @@
 namespace weir {
 namespace {
 
-Object decode_kind(Kind kind, const Field& root, const ObjectName& name) {
+// Nothing when Weir does not enforce the object, which is reported then.
+std::optional<Object> decode_kind(Kind kind, const Field& root, const ObjectName& name) {
     switch (kind) {
         case Kind::kNamespace:
             return decode_namespace(root, name);
@@ -29,9 +31,9 @@ Object decode_kind(Kind kind, const Field& root, const ObjectName& name) {
         case Kind::kBaselineAdminNetworkPolicy:
             return decode_tier_policy(root, name, TierPolicy::Api::kBaselineAdminNetworkPolicy);
         case Kind::kAuthorizationPolicy:
-            break;
+            return decode_authorization_policy(root, name);
     }
-    return decode_network_policy(root, name);
+    return std::nullopt;
 }
 
 // The text of a scalar member, whatever its type: for messages only.
@@ -149,16 +151,17 @@ private:
         const auto name = identify(field, root, kind, report);
         field.allow_only({"apiVersion", "kind", "metadata", "spec", "status"});
         field.refuse_duplicates();
-        Object object = decode_kind(kind, field, name.value_or(ObjectName{}));
+        std::optional<Object> object = decode_kind(kind, field, name.value_or(ObjectName{}));
         if (!name)
             return unidentified("unnamed " + report.object + " in line " +
                                 std::to_string(root.line));
         DecodedObject decoded{{kind, *name}, origin_, std::nullopt, "", part_};
         decoded.origin.line = root.line;
+        if (!object && !report.has_errors) return;
         if (report.has_errors) {
             decoded.why = first_error(first);
         } else {
-            std::visit([&](auto& typed) { typed.origin = decoded.origin; }, object);
+            std::visit([&](auto& typed) { typed.origin = decoded.origin; }, *object);
             decoded.object = std::move(object);
         }
         decoded_.objects.push_back(std::move(decoded));

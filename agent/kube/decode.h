@@ -30,6 +30,7 @@ struct IgnoredObject {
 };
 
 struct DecodedFile {
+    // Without those that Weir does not enforce, of which a warning says so.
     std::vector<DecodedObject> objects;
     std::vector<IgnoredObject> ignored;
     std::vector<Problem> problems;

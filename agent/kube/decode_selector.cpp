@@ -66,13 +66,14 @@ LabelRequirement decode_requirement(const Field& field) {
 
 } // namespace
 
-Selector decode_selector(const Field& field) {
+Selector decode_selector(const Field& field, SelectorForm form) {
     Selector selector;
     if (!field.is_mapping()) return selector;
-    field.allow_only({"matchLabels", "matchExpressions"});
+    if (form == SelectorForm::kWhole) field.allow_only({"matchLabels", "matchExpressions"});
     for (const Label& label : decode_labels(field["matchLabels"])) {
         selector.requirements.push_back({label.key, Operator::kIn, {label.value}});
     }
+    if (form == SelectorForm::kLabelsOnly) return selector;
     field["matchExpressions"].each_item([&](const Field& item) {
         if (item.is_mapping() || item.is_missing()) {
             selector.requirements.push_back(decode_requirement(item));

@@ -7,6 +7,9 @@
 
 namespace weir {
 
-Selector decode_selector(const Field& field);
+// Istio's WorkloadSelector has matchLabels alone.
+enum class SelectorForm { kWhole, kLabelsOnly };
+
+Selector decode_selector(const Field& field, SelectorForm form = SelectorForm::kWhole);
 
 } // namespace weir

@@ -13,6 +13,7 @@ struct UsedKind {
     Kind kind;
     std::string_view group;
     std::string_view api_version;        // the one to use
+    std::string_view other_version = {}; // one of the same schema
     std::string_view earlier_group = {}; // where the kind once lived
     bool is_namespaced = false;
 };
@@ -24,11 +25,14 @@ constexpr auto kIstioGroup = "security.istio.io"sv;
 constexpr std::array kUsedKinds = {
     UsedKind{Kind::kNamespace, "", "v1"},
     UsedKind{Kind::kNode, "", "v1"},
-    UsedKind{Kind::kPod, "", "v1", "", true},
-    UsedKind{Kind::kNetworkPolicy, kPolicyGroup, "networking.k8s.io/v1", "extensions", true},
+    UsedKind{Kind::kPod, "", "v1", "", "", true},
+    UsedKind{Kind::kNetworkPolicy, kPolicyGroup, "networking.k8s.io/v1", "", "extensions", true},
     UsedKind{Kind::kClusterNetworkPolicy, kTierGroup, "policy.networking.k8s.io/v1alpha2"},
     UsedKind{Kind::kAdminNetworkPolicy, kTierGroup, "policy.networking.k8s.io/v1alpha1"},
-    UsedKind{Kind::kBaselineAdminNetworkPolicy, kTierGroup, "policy.networking.k8s.io/v1alpha1"}};
+    UsedKind{Kind::kBaselineAdminNetworkPolicy, kTierGroup, "policy.networking.k8s.io/v1alpha1"},
+    UsedKind{Kind::kAuthorizationPolicy, kIstioGroup, "security.istio.io/v1",
+             "security.istio.io/v1beta1", "", true}};
+static_assert(kUsedKinds.size() == kKinds.size());
 
 // The kinds of the groups that Weir reads from.
 constexpr std::array kCoreKinds = {"Binding"sv,     "ComponentStatus"sv,
@@ -64,7 +68,7 @@ bool is_known(std::string_view group, std::string_view kind) {
 }
 
 KindInfo info_of(const UsedKind& used, std::string_view api_version) {
-    const bool is_read = api_version == used.api_version;
+    const bool is_read = api_version == used.api_version || api_version == used.other_version;
     return {is_read ? KindUse::kUsed : KindUse::kUnknownVersion, used.kind, std::nullopt,
             used.api_version};
 }

@@ -455,6 +455,8 @@ TEST(DecodeTier, KindsAndVersions) {
                      "use policy.networking.k8s.io/v1alpha1"},
           std::tuple{"policy.networking.k8s.io/v1", "BaselineAdminNetworkPolicyList",
                      "use policy.networking.k8s.io/v1alpha1"},
+          std::tuple{"security.istio.io/v1alpha1", "AuthorizationPolicy",
+                     "use security.istio.io/v1"},
           std::tuple{"policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolcy", "spelling"},
           std::tuple{"security.istio.io/v1", "authorizationPolicy", "spelling"}}) {
         const DecodedFile file = decode(version, kind);
