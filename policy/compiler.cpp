@@ -14,6 +14,8 @@
 namespace weir {
 
 struct Compiler::State {
+    explicit State(const CompilerOptions& chosen) : options(chosen), desired(chosen) {}
+
     CompilerOptions options;
     Desired desired; // before what refers to its interned values
     Mirror mirror;
@@ -28,9 +30,7 @@ struct Compiler::State {
     std::optional<DoesNotFit> check(const Plan& planned) const;
 };
 
-Compiler::Compiler(const CompilerOptions& options) : state_(std::make_unique<State>()) {
-    state_->options = options;
-}
+Compiler::Compiler(const CompilerOptions& options) : state_(std::make_unique<State>(options)) {}
 Compiler::~Compiler() = default;
 Compiler::Compiler(Compiler&&) noexcept = default;
 Compiler& Compiler::operator=(Compiler&&) noexcept = default;
@@ -134,15 +134,12 @@ Usage Compiler::usage() const {
                  mirror.rows.used()};
 }
 
-std::vector<ObjectName> Compiler::policies_of(std::uint32_t slot, weir_direction direction) const {
-    std::vector<ObjectName> names;
+std::vector<ObjectKey> Compiler::policies_of(std::uint32_t slot, weir_direction direction) const {
     const auto found = state_->desired.slots().find(slot);
-    if (found != state_->desired.slots().end() && found->second.pod != nullptr) {
-        for (const auto* record : PolicyIndex::isolating(*found->second.pod, direction)) {
-            names.push_back(record->policy->name);
-        }
+    if (found == state_->desired.slots().end()) {
+        return {};
     }
-    return names;
+    return state_->desired.policies_of(found->second, direction);
 }
 
 } // namespace weir

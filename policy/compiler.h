@@ -80,8 +80,9 @@ public:
                          std::uint8_t protocol, std::uint16_t port) const;
     const RuleBook& rules() const;
     Usage usage() const;
-    // Policies that isolate the slot's pod in the direction, by namespace and name; as desired.
-    std::vector<ObjectName> policies_of(std::uint32_t slot, weir_direction direction) const;
+    // Policies of all kinds that take part in the verdicts of the slot's pod, in the order of
+    // evaluation; NetworkPolicies are those that isolate it. As desired.
+    std::vector<ObjectKey> policies_of(std::uint32_t slot, weir_direction direction) const;
 
 private:
     struct State;

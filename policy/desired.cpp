@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "policy/selector.h"
+
 namespace weir {
 namespace {
 
@@ -32,7 +34,6 @@ void Desired::apply(const Change& change) {
     for (const auto& key : change.erasures) {
         erase(key);
     }
-    // NetworkPolicy asks nothing of nodes.
     for (const auto& object : change.upserts) {
         if (const auto ns = object.as<Namespace>()) {
             upsert(*ns);
@@ -40,6 +41,12 @@ void Desired::apply(const Change& change) {
             upsert(std::move(pod));
         } else if (auto policy = object.as<NetworkPolicy>()) {
             upsert(std::move(policy));
+        } else if (auto node = object.as<Node>()) {
+            upsert(std::move(node));
+        } else if (auto tier = object.as<TierPolicy>()) {
+            upsert(key_of(object), std::move(tier));
+        } else if (auto authorization = object.as<AuthorizationPolicy>()) {
+            upsert(std::move(authorization));
         }
     }
 }
@@ -49,9 +56,21 @@ void Desired::upsert(const Namespace& ns) {
     const bool is_changed = record.labels != ns.labels;
     objects_.set_labels(record, ns.labels, true);
     if (is_changed) {
-        for (const auto id : record.pods) {
-            touch(*objects_.find_pod(id));
-        }
+        touch_pods(record);
+    }
+    if (record.is_audited != ns.is_audited) {
+        record.is_audited = ns.is_audited;
+        touch_slots(record.slots);
+    }
+}
+
+// Its labels are others: for selectors of peers, and for those of tier policies' subjects.
+void Desired::touch_pods(const NamespaceRecord& ns) {
+    for (const auto id : ns.pods) {
+        touch(*objects_.find_pod(id));
+    }
+    if (!policies_.tiers().is_empty()) {
+        touch_slots(ns.slots);
     }
 }
 
@@ -59,7 +78,8 @@ void Desired::upsert(std::shared_ptr<const Pod> pod) {
     auto& record = objects_.pod(pod->name);
     const bool is_changed =
         !record.is_known() || record.object->is_host_network != pod->is_host_network ||
-        record.object->labels != pod->labels || record.object->ports != pod->ports;
+        record.object->labels != pod->labels || record.object->ports != pod->ports ||
+        record.object->service_account != pod->service_account;
     set_object(record, std::move(pod));
     if (is_changed) {
         touch(record);
@@ -69,8 +89,65 @@ void Desired::upsert(std::shared_ptr<const Pod> pod) {
 
 void Desired::upsert(std::shared_ptr<const NetworkPolicy> policy) {
     auto& ns = objects_.ns(policy->name.ns);
-    if (policies_.upsert(ns, std::move(policy))) {
+    if (policies_.policies().upsert(ns, std::move(policy))) {
         touch_slots(ns.slots);
+    }
+}
+
+void Desired::upsert(std::shared_ptr<const Node> node) {
+    const auto before = nodes_.upsert(node);
+    if (before && before->labels == node->labels && before->addresses == node->addresses) {
+        return;
+    }
+    if (before) {
+        touch_addresses(*before);
+    }
+    touch_addresses(*node);
+}
+
+void Desired::upsert(const ObjectKey& key, std::shared_ptr<const TierPolicy> policy) {
+    const auto before = policies_.tiers().upsert(key, policy);
+    if (before == policy) {
+        return;
+    }
+    touch_selected([&](const PodRecord& pod) {
+        return TierIndex::selects(*policy, pod) || (before && TierIndex::selects(*before, pod));
+    });
+}
+
+void Desired::upsert(std::shared_ptr<const AuthorizationPolicy> policy) {
+    auto& ns = objects_.ns(policy->name.ns);
+    const auto before = policies_.authorizations().upsert(ns, policy);
+    if (before == policy) {
+        return;
+    }
+    touch_selected(ns, policy.get());
+    touch_selected(ns, before.get());
+}
+
+// Slots of pods that the policy selects.
+template <typename IsSelected>
+void Desired::touch_selected(IsSelected is_selected) {
+    for (const auto& [number, slot] : slots_) {
+        if (slot.pod != nullptr && is_selected(*slot.pod)) {
+            touch_slot(number);
+        }
+    }
+}
+
+void Desired::touch_selected(const NamespaceRecord& ns, const AuthorizationPolicy* policy) {
+    if (policy == nullptr) {
+        return;
+    }
+    if (ns.name == root_namespace_) {
+        touch_selected(
+            [&](const PodRecord& pod) { return AuthorizationIndex::selects(*policy, pod); });
+        return;
+    }
+    for (const auto number : ns.slots) {
+        if (AuthorizationIndex::selects(*policy, *slots_[number].pod)) {
+            touch_slot(number);
+        }
     }
 }
 
@@ -78,22 +155,42 @@ void Desired::erase(const ObjectKey& key) {
     switch (key.kind) {
         case Kind::kNamespace:
             return erase_namespace(key.name.name);
+        case Kind::kNode:
+            if (const auto node = nodes_.erase(key.name.name)) {
+                touch_addresses(*node);
+            }
+            return;
         case Kind::kPod:
             return erase_pod(key.name);
         case Kind::kNetworkPolicy:
-            if (auto* ns = objects_.find_ns(key.name.ns)) {
-                if (policies_.erase(*ns, key.name.name)) {
-                    touch_slots(ns->slots);
-                }
-                objects_.drop_if_idle(*ns);
-            }
-            return;
-        case Kind::kNode:
+            return erase_network_policy(key.name);
         case Kind::kClusterNetworkPolicy:
         case Kind::kAdminNetworkPolicy:
         case Kind::kBaselineAdminNetworkPolicy:
-        case Kind::kAuthorizationPolicy:
+            if (const auto policy = policies_.tiers().erase(key)) {
+                touch_selected(
+                    [&](const PodRecord& pod) { return TierIndex::selects(*policy, pod); });
+            }
             return;
+        case Kind::kAuthorizationPolicy:
+            return erase_authorization_policy(key.name);
+    }
+}
+
+void Desired::erase_network_policy(const ObjectName& name) {
+    if (auto* ns = objects_.find_ns(name.ns)) {
+        if (policies_.policies().erase(*ns, name.name)) {
+            touch_slots(ns->slots);
+        }
+        objects_.drop_if_idle(*ns);
+    }
+}
+
+void Desired::erase_authorization_policy(const ObjectName& name) {
+    if (auto* ns = objects_.find_ns(name.ns)) {
+        const auto policy = policies_.authorizations().erase(*ns, name.name);
+        touch_selected(*ns, policy.get());
+        objects_.drop_if_idle(*ns);
     }
 }
 
@@ -103,8 +200,10 @@ void Desired::erase_namespace(const Symbol& name) {
         return;
     }
     objects_.set_labels(*ns, {}, false);
-    for (const auto id : ns->pods) {
-        touch(*objects_.find_pod(id));
+    touch_pods(*ns);
+    if (ns->is_audited) {
+        ns->is_audited = false;
+        touch_slots(ns->slots);
     }
     objects_.drop_if_idle(*ns);
 }
@@ -210,6 +309,15 @@ void Desired::touch_slots(const std::vector<std::uint32_t>& slots) {
     dirty_slots_.insert(slots.begin(), slots.end());
 }
 
+// The node is another, has come or is gone.
+void Desired::touch_addresses(const Node& node) {
+    if (predicates_.asks_nodes()) {
+        for (const auto& address : node.addresses) {
+            touch(addresses_.node(address));
+        }
+    }
+}
+
 void Desired::settle() {
     TouchedPredicates touched;
     settle_slots(touched);
@@ -221,11 +329,15 @@ void Desired::settle() {
 
 void Desired::settle_slots(TouchedPredicates& touched) {
     std::vector<RuleListPtr> given_up;
+    const auto* root = objects_.find_ns(root_namespace_);
     for (const auto number : dirty_slots_) {
         auto& slot = slots_[number];
         for (const auto direction : kBoth) {
-            auto list = slot.pod == nullptr ? RuleListPtr{}
-                                            : policies_.effective_rules(*slot.pod, direction);
+            RuleListPtr list;
+            if (slot.pod != nullptr) {
+                const Subject subject{*slot.pod, slot.addresses};
+                list = policies_.effective_rules(subject, direction, root);
+            }
             if (list) {
                 use(*list, touched);
             }
@@ -288,6 +400,17 @@ void Desired::set_in_force(Predicate& predicate, bool is_in_force) {
     } else {
         predicates_.disable(predicate);
     }
+    if (const auto* peer = std::get_if<NodePeer>(&predicate.question)) {
+        nodes_.for_each([&](const Node& node) {
+            if (!matches(peer->nodes, node.labels)) {
+                return;
+            }
+            for (const auto& address : node.addresses) {
+                touch(addresses_.node(address));
+            }
+        });
+        return;
+    }
     objects_.for_each_holder(predicate, [this](PodRecord& pod) { touch(pod); });
 }
 
@@ -321,33 +444,55 @@ const SignaturePtr& Desired::around(const Address& address) const {
     return region == nullptr ? none_ : region->second.desired;
 }
 
+const SignaturePtr& Desired::signature(const Address& address) const {
+    const auto* node = addresses_.find(address);
+    return node != nullptr && node->second.desired ? node->second.desired : around(address);
+}
+
 void Desired::settle_addresses() {
     const PodRecord* last_pod = nullptr; // a pod's addresses follow each other mostly
     Holders pod_holders;
     for (auto* node : dirty_addresses_) {
         const auto* owner = node->second.owner();
-        const auto& region = around(node->first);
-        if (owner == nullptr) {
-            node->second.desired = region;
-            continue;
-        }
         if (owner != last_pod) {
-            pod_holders = predicates_.holding(*owner);
+            pod_holders = owner == nullptr ? Holders{} : predicates_.holding(*owner);
             last_pod = owner;
         }
-        if (pod_holders.empty()) {
-            node->second.desired = region;
-            continue;
-        }
-        Holders holders;
-        for (const auto& block : region->predicates) {
-            holders.push_back(block.get());
-        }
-        const auto middle = static_cast<std::ptrdiff_t>(holders.size());
-        holders.insert(holders.end(), pod_holders.begin(), pod_holders.end());
-        std::inplace_merge(holders.begin(), holders.begin() + middle, holders.end(), is_by_id);
-        node->second.desired = signatures_.intern(holders);
+        node->second.desired = settled(*node, pod_holders);
     }
+}
+
+// What holds for the address: its region's blocks, its pod's predicates and its nodes'.
+SignaturePtr Desired::settled(const AddressNode& node, const Holders& pod_holders) {
+    const auto& region = around(node.first);
+    Holders own = pod_holders;
+    if (predicates_.asks_nodes()) {
+        for (const auto& each : nodes_.at(node.first)) {
+            const auto holders = predicates_.holding(each->labels);
+            own.insert(own.end(), holders.begin(), holders.end());
+        }
+        std::sort(own.begin(), own.end(), is_by_id);
+        own.erase(std::unique(own.begin(), own.end()), own.end());
+    }
+    if (own.empty()) {
+        return region;
+    }
+    Holders holders;
+    holders.reserve(region->predicates.size() + own.size());
+    for (const auto& block : region->predicates) {
+        holders.push_back(block.get());
+    }
+    const auto middle = static_cast<std::ptrdiff_t>(holders.size());
+    holders.insert(holders.end(), own.begin(), own.end());
+    std::inplace_merge(holders.begin(), holders.begin() + middle, holders.end(), is_by_id);
+    return signatures_.intern(holders);
+}
+
+std::vector<ObjectKey> Desired::policies_of(const Slot& slot, weir_direction direction) const {
+    if (slot.pod == nullptr) {
+        return {};
+    }
+    return policies_.policies_of(*slot.pod, direction, objects_.find_ns(root_namespace_));
 }
 
 void Desired::clear_dirty() {

@@ -13,8 +13,10 @@
 
 #include "policy/address_index.h"
 #include "policy/compiler.h"
+#include "policy/node_index.h"
 #include "policy/object_index.h"
-#include "policy/policy_index.h"
+#include "policy/policy_set.h"
+#include "policy/predicate_set.h"
 #include "policy/region_index.h"
 #include "policy/signature.h"
 
@@ -29,7 +31,8 @@ struct Slot {
 
 class Desired {
 public:
-    Desired() : policies_(predicates_) {}
+    explicit Desired(const CompilerOptions& options)
+        : root_namespace_(options.root_namespace), policies_(predicates_, options.trust_domain) {}
 
     void apply(const Change& change);
     void set_local(const LocalPod& local);
@@ -58,8 +61,12 @@ public:
     RuleBook& rules() { return policies_.rules(); }
     const RuleBook& rules() const { return policies_.rules(); }
     const SignaturePtr& no_predicate() const { return none_; }
-    // What the blocks in force say of the address, its pod aside.
+    // What the blocks in force say of the address, its pod and node aside.
     const SignaturePtr& around(const Address& address) const;
+    // All that settle() found to hold for the address.
+    const SignaturePtr& signature(const Address& address) const;
+    // Policies that take part in the verdicts of the slot's pod, in the order of evaluation.
+    std::vector<ObjectKey> policies_of(const Slot& slot, weir_direction direction) const;
 
 private:
     struct Touched {
@@ -71,15 +78,25 @@ private:
     void upsert(const Namespace& ns);
     void upsert(std::shared_ptr<const Pod> pod);
     void upsert(std::shared_ptr<const NetworkPolicy> policy);
+    void upsert(std::shared_ptr<const Node> node);
+    void upsert(const ObjectKey& key, std::shared_ptr<const TierPolicy> policy);
+    void upsert(std::shared_ptr<const AuthorizationPolicy> policy);
     void erase(const ObjectKey& key);
     void erase_namespace(const Symbol& name);
     void erase_pod(const ObjectName& name);
+    void erase_network_policy(const ObjectName& name);
+    void erase_authorization_policy(const ObjectName& name);
 
     void set_object(PodRecord& pod, std::shared_ptr<const Pod> object);
     void claim(PodRecord& pod, const Address& address, std::uint32_t slot);
     void disclaim(PodRecord& pod, const Address& address, std::uint32_t slot);
     void touch(PodRecord& pod);
+    void touch_pods(const NamespaceRecord& ns);
     void touch_slots(const std::vector<std::uint32_t>& slots);
+    void touch_addresses(const Node& node);
+    template <typename IsSelected>
+    void touch_selected(IsSelected is_selected);
+    void touch_selected(const NamespaceRecord& ns, const AuthorizationPolicy* policy);
 
     void settle_slots(TouchedPredicates& touched);
     void use(RuleList& list, TouchedPredicates& touched);
@@ -89,15 +106,18 @@ private:
     void settle_pods();
     void settle_regions();
     void settle_addresses();
+    SignaturePtr settled(const AddressNode& node, const Holders& pod_holders);
 
     // Interning tables first: they outlive what they interned.
+    Symbol root_namespace_;
     PredicateSet predicates_;
     SignatureSet signatures_;
     SignaturePtr none_ = signatures_.empty();
     ObjectIndex objects_;
     AddressIndex addresses_;
     RegionIndex regions_;
-    PolicyIndex policies_;
+    NodeIndex nodes_;
+    PolicySet policies_;
     std::map<std::uint32_t, Slot> slots_;
 
     std::vector<std::uint32_t> dirty_pods_;

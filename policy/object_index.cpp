@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "policy/identity.h"
 #include "policy/selector.h"
 
 namespace weir {
@@ -51,6 +52,11 @@ NamespaceRecord* ObjectIndex::find_ns(const Symbol& name) {
     return found == namespaces_.end() ? nullptr : found->second.get();
 }
 
+const NamespaceRecord* ObjectIndex::find_ns(const Symbol& name) const {
+    const auto found = namespaces_.find(name);
+    return found == namespaces_.end() ? nullptr : found->second.get();
+}
+
 void ObjectIndex::set_labels(NamespaceRecord& ns, const Labels& labels, bool is_known) {
     namespaces_by_label_.erase(ns.labels, ns.id);
     ns.labels = is_known ? labels : implied_labels(ns.name);
@@ -59,7 +65,7 @@ void ObjectIndex::set_labels(NamespaceRecord& ns, const Labels& labels, bool is_
 }
 
 void ObjectIndex::drop_if_idle(NamespaceRecord& ns) {
-    if (!ns.is_known && ns.pods.empty() && ns.policies.empty()) {
+    if (!ns.is_known && ns.pods.empty() && ns.policies.empty() && ns.authorizations.empty()) {
         namespaces_by_label_.erase(ns.labels, ns.id);
         namespaces_by_id_.erase(ns.id);
         const Symbol name = ns.name;
@@ -182,14 +188,29 @@ std::vector<std::uint32_t> ObjectIndex::candidates(const PodPeer& peer) {
     return ids;
 }
 
+std::vector<std::uint32_t> ObjectIndex::candidates(const IdentityPeer& peer) {
+    std::vector<std::uint32_t> ids;
+    for (const auto& [name, record] : namespaces_) {
+        if (may_hold(peer, *record)) {
+            ids.insert(ids.end(), record->pods.begin(), record->pods.end());
+        }
+    }
+    return ids;
+}
+
 void ObjectIndex::for_each_holder(const Predicate& predicate,
                                   const std::function<void(PodRecord&)>& visit) {
-    if (const auto* peer = std::get_if<PodPeer>(&predicate.question)) {
-        for (const auto id : candidates(*peer)) {
-            if (holds(*peer, *pods_[id])) {
+    const auto visit_holders = [&](const auto& peer) {
+        for (const auto id : candidates(peer)) {
+            if (holds(peer, *pods_[id])) {
                 visit(*pods_[id]);
             }
         }
+    };
+    if (const auto* peer = std::get_if<PodPeer>(&predicate.question)) {
+        visit_holders(*peer);
+    } else if (const auto* identity = std::get_if<IdentityPeer>(&predicate.question)) {
+        visit_holders(*identity);
     } else if (const auto* port = std::get_if<NamedPort>(&predicate.question)) {
         const auto found = pods_by_port_.find(PortName{&port->name.get(), port->protocol});
         if (found != pods_by_port_.end()) {

@@ -17,15 +17,18 @@
 namespace weir {
 
 struct PolicyRecord;
+struct AuthorizationRecord;
 
 struct NamespaceRecord {
     std::uint32_t id = 0;
     Symbol name;
     bool is_known = false; // there is a Namespace object
-    Labels labels;         // without one: the name's label alone, which every namespace has
-    std::vector<std::uint32_t> pods;     // ids, sorted
-    std::vector<std::uint32_t> slots;    // of local pods, sorted
-    std::vector<PolicyRecord*> policies; // by name
+    bool is_audited = false;
+    Labels labels; // without one: the name's label alone, which every namespace has
+    std::vector<std::uint32_t> pods;                  // ids, sorted
+    std::vector<std::uint32_t> slots;                 // of local pods, sorted
+    std::vector<PolicyRecord*> policies;              // by name
+    std::vector<AuthorizationRecord*> authorizations; // by name
 };
 
 struct PodRecord {
@@ -49,6 +52,7 @@ class ObjectIndex {
 public:
     NamespaceRecord& ns(const Symbol& name); // made if it is missing
     NamespaceRecord* find_ns(const Symbol& name);
+    const NamespaceRecord* find_ns(const Symbol& name) const;
     void set_labels(NamespaceRecord& ns, const Labels& labels, bool is_known);
     void drop_if_idle(NamespaceRecord& ns);
 
@@ -59,7 +63,7 @@ public:
     // Forgets a pod that is neither known nor an endpoint's.
     bool drop_if_idle(PodRecord& pod);
 
-    // Calls visit for every pod that the predicate, which is no block, holds for.
+    // Calls visit for every pod that the predicate, which is about pods, holds for.
     void for_each_holder(const Predicate& predicate, const std::function<void(PodRecord&)>& visit);
 
 private:
@@ -71,6 +75,7 @@ private:
     };
 
     std::vector<std::uint32_t> candidates(const PodPeer& peer);
+    std::vector<std::uint32_t> candidates(const IdentityPeer& peer);
     std::vector<NamespaceRecord*> namespaces_of(const Selector& selector);
     void index_ports(const PodRecord& pod, bool is_insert);
 

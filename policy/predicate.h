@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the rules in force ask about a peer. Each distinct question exists once, however many rules
-// ask it; an index finds those that may hold for a pod without trying them all.
+// What the rules in force ask about a peer.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <unordered_map>
 #include <variant>
 #include <vector>
 
-#include "policy/hash.h"
 #include "policy/model.h"
 
 namespace weir {
@@ -35,8 +32,24 @@ struct NamedPort {
     bool operator==(const NamedPort&) const = default;
 };
 
+// A node's addresses, by its labels.
+struct NodePeer {
+    Selector nodes;
+
+    bool operator==(const NodePeer&) const = default;
+};
+
+// A text that the workload identity of the peer's pod matches; the attribute is no address.
+struct IdentityPeer {
+    SourceMatch::Attribute attribute = SourceMatch::Attribute::kPrincipal;
+    Symbol trust_domain; // of kPrincipal
+    TextMatch text;
+
+    bool operator==(const IdentityPeer&) const = default;
+};
+
 struct Predicate : std::enable_shared_from_this<Predicate> {
-    using Question = std::variant<PodPeer, IpBlock, NamedPort>;
+    using Question = std::variant<PodPeer, IpBlock, NamedPort, NodePeer, IdentityPeer>;
 
     std::uint32_t id = 0; // never used twice
     Question question;
@@ -54,45 +67,6 @@ struct Predicate : std::enable_shared_from_this<Predicate> {
 };
 using PredicatePtr = std::shared_ptr<Predicate>;
 using Holders = std::vector<Predicate*>; // sorted by id
-
-class PredicateSet {
-public:
-    // Predicates must be gone before the set.
-    PredicatePtr intern(Predicate::Question question);
-
-    // Puts a predicate in force or out of it, for holding().
-    void enable(Predicate& predicate);
-    void disable(Predicate& predicate);
-
-    // Predicates in force that hold for the pod wherever it is, blocks left out; sorted by id.
-    Holders holding(const PodRecord& pod);
-
-private:
-    struct QuestionHash {
-        std::size_t operator()(const Predicate::Question& question) const;
-    };
-    // Where a PodPeer is found from: any pod that it holds for has this label or is there.
-    struct Anchor {
-        enum class Kind { kEverywhere, kNamespace, kPodLabel, kNamespaceLabel };
-        Kind kind = Kind::kEverywhere;
-        Symbol key;
-        Symbol value;
-
-        bool operator==(const Anchor&) const = default;
-    };
-    struct AnchorHash {
-        std::size_t operator()(const Anchor& anchor) const;
-    };
-
-    static std::vector<Anchor> anchors(const PodPeer& peer);
-    void collect(const Anchor& anchor, const PodRecord& pod, Holders& holders) const;
-    void collect_ports(const PodRecord& pod, Holders& holders);
-
-    std::unordered_map<Predicate::Question, std::weak_ptr<Predicate>, QuestionHash> known_;
-    std::unordered_map<Anchor, std::vector<Predicate*>, AnchorHash> anchored_;
-    std::unordered_map<Predicate::Question, Predicate*, QuestionHash> port_names_; // in force
-    std::uint32_t last_id_ = 0;
-};
 
 // Whether the peer's selectors match the pod.
 bool holds(const PodPeer& peer, const PodRecord& pod);

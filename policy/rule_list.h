@@ -3,6 +3,7 @@
 // that they make for a peer class. Whatever kinds of policy there are, this is what they become.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
@@ -10,35 +11,51 @@
 #include <vector>
 
 #include "bpf/abi.h"
+#include "policy/compiled_rule.h"
+#include "policy/hash.h"
 #include "policy/predicate.h"
 #include "policy/signature.h"
 
 namespace weir {
 
-// Positions of a row, both ends included (WEIR_PORT_KEY).
-struct KeyRange {
-    std::uint32_t first = 0;
-    std::uint32_t last = 0xffffffff;
+// A verdict is made of up to three evaluations: of all policies but dry runs, of those that are
+// not audited, and of all with dry runs.
+enum class Evaluation { kAll, kWithoutAudited, kWithDryRuns };
+inline constexpr std::array kEvaluations{Evaluation::kAll, Evaluation::kWithoutAudited,
+                                         Evaluation::kWithDryRuns};
 
-    bool operator==(const KeyRange&) const = default;
+constexpr bool takes_part(Enforcement enforcement, Evaluation evaluation) {
+    return enforcement == Enforcement::kEnforced || evaluation == Evaluation::kWithDryRuns ||
+           (enforcement == Enforcement::kAudited && evaluation == Evaluation::kAll);
+}
+
+// A rule id of its own, retired when the last list that holds it goes.
+using IsolationId = std::shared_ptr<const std::uint32_t>;
+
+// What denies where no rule of a stage matches; null where nothing does.
+struct Isolation {
+    IsolationId network;       // NetworkPolicies isolate the pod
+    IsolationId authorization; // AuthorizationPolicies with action ALLOW apply to it
 };
 
-// A policy's rule with its peers interned. Ports by name are open still: for ingress the subject's
-// own decide, for egress the peer's.
-struct CompiledRule {
-    std::uint32_t id = 0; // in the RuleBook
-    bool is_any_peer = false;
-    std::vector<PredicatePtr> peers;
-    bool is_any_port = false; // then any protocol too
-    std::vector<KeyRange> ports;
-    std::vector<NamedPort> subject_ports;
-    std::vector<PredicatePtr> peer_ports; // NamedPort without number
-};
-using CompiledRulePtr = std::shared_ptr<const CompiledRule>;
+struct EffectiveRules {
+    std::vector<EffectiveRule> rules; // by stage, and in a stage in the order of evaluation
+    std::array<Isolation, kEvaluations.size()> isolations; // by evaluation
 
-struct EffectiveRule {
-    CompiledRulePtr rule;
-    std::vector<KeyRange> ports; // the rule's and the subject's resolved ones
+    const Isolation& isolation(Evaluation evaluation) const {
+        return isolations[static_cast<std::size_t>(evaluation)];
+    }
+    // Whether the evaluation may differ from that of all policies.
+    bool has(Evaluation evaluation) const {
+        return (is_present >> static_cast<unsigned>(evaluation) & 1U) != 0;
+    }
+    void add(Enforcement enforcement) {
+        is_present |= enforcement == Enforcement::kAudited  ? 2U
+                      : enforcement == Enforcement::kDryRun ? 4U
+                                                            : 0U;
+    }
+
+    unsigned is_present = 1; // a bit per evaluation
 };
 
 class RuleListSet;
@@ -47,14 +64,13 @@ class RuleList {
 public:
     using Key = std::vector<std::uint32_t>; // equal keys: equal lists
 
-    // Tables of slots that no policy isolates, and of endpoints whose pod is unknown.
-    static RuleList open();
+    // Of endpoints whose pod is unknown: denies everything.
     static RuleList unknown();
-    // Rules first by namespace, name and index; what none admits is denied by the isolation's id.
-    RuleList(weir_direction direction, std::shared_ptr<const std::uint32_t> isolation,
-             std::vector<EffectiveRule> rules);
+    explicit RuleList(EffectiveRules rules);
 
     const Key& key() const { return key_; }
+    bool is_unknown() const { return is_unknown_; }
+    const EffectiveRules& effective() const { return effective_; }
     // Predicates that make a difference here, sorted by id, none twice.
     const Holders& predicates() const { return predicates_; }
 
@@ -67,13 +83,13 @@ public:
     std::uint32_t table = 0; // the committed one; 0 while there is none
 
 private:
-    RuleList(Key key, std::uint32_t otherwise);
+    RuleList() = default;
+    void make_key();
     void index_predicates();
 
     Key key_;
-    std::shared_ptr<const std::uint32_t> isolation_; // its owner retires the id
-    std::uint32_t otherwise_ = 0;                    // verdict where no rule decides
-    std::vector<EffectiveRule> rules_;
+    bool is_unknown_ = false;
+    EffectiveRules effective_;
     Holders predicates_;
 };
 using RuleListPtr = std::shared_ptr<RuleList>;
@@ -86,8 +102,5 @@ public:
 private:
     std::unordered_map<RuleList::Key, std::weak_ptr<RuleList>, WordsHash> known_;
 };
-
-// Sorted, without overlap.
-std::vector<KeyRange> merged(std::vector<KeyRange> ranges);
 
 } // namespace weir

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "policy/hash.h"
+
 namespace weir {
 namespace {
 

@@ -2,6 +2,8 @@
 // The answers about endpoints.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "agent/control/answers.h"
 #include "agent/enforcer.h"
 #include "agent/inventory.h"
@@ -16,7 +18,9 @@ std::string mac_text(const Mac& mac) {
 void fill_side(v1::PodSide& message, const ControlContext& context, std::uint32_t slot,
                weir_direction direction) {
     const std::uint64_t word = context.enforcer.dataplane().maps().pods[slot].rules[direction];
-    message.set_isolated(!context.enforcer.compiler().policies_of(slot, direction).empty());
+    const auto policies = context.enforcer.compiler().policies_of(slot, direction);
+    message.set_isolated(std::ranges::find(policies, Kind::kNetworkPolicy, &ObjectKey::kind) !=
+                         policies.end());
     message.set_table(WEIR_RULES_TABLE(word));
     message.set_generation(WEIR_RULES_GENERATION(word));
 }

@@ -154,8 +154,10 @@ TEST_F(CompilerTest, TheFirstRuleByNameAndIndexDecides) {
     EXPECT_EQ("a0:0", rule(1));
     EXPECT_EQ("a1:7", rule(2));
     EXPECT_EQ("b0:0", rule(3));
-    const auto names = compiler_.policies_of(0, WEIR_INGRESS);
-    EXPECT_EQ((std::vector{name("shop/a"), name("shop/b")}), names);
+    const auto keys = compiler_.policies_of(0, WEIR_INGRESS);
+    EXPECT_EQ((std::vector{ObjectKey{Kind::kNetworkPolicy, name("shop/a")},
+                           ObjectKey{Kind::kNetworkPolicy, name("shop/b")}}),
+              keys);
     EXPECT_TRUE(compiler_.policies_of(0, WEIR_EGRESS).empty());
 }
 
