@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "policy/desired.h"
+#include "policy/evaluation.h"
 #include "policy/mirror.h"
 #include "policy/plan.h"
 #include "policy/planner.h"
@@ -122,6 +123,19 @@ Judgement Compiler::judge(std::uint32_t slot, weir_direction direction, const Ad
     const auto row = mirror.rows.content(table->second.row(judgement.class_id));
     decide(row, protocol, port, judgement);
     return judgement;
+}
+
+Evaluations Compiler::evaluate(std::uint32_t slot, weir_direction direction, const Address& peer,
+                               std::uint8_t protocol, std::uint16_t port) const {
+    const auto& desired = state_->desired;
+    const auto found = desired.slots().find(slot);
+    if (found == desired.slots().end() || !found->second.lists[direction]) {
+        Evaluations nothing;
+        nothing.all.is_allowed = false;
+        return nothing;
+    }
+    return weir::evaluate(*found->second.lists[direction], *desired.signature(peer),
+                          port_key(protocol, port));
 }
 
 const RuleBook& Compiler::rules() const {

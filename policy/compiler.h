@@ -75,7 +75,8 @@ public:
     Judgement judge(std::uint32_t slot, weir_direction direction, const Address& peer,
                     std::uint8_t protocol, std::uint16_t port) const;
     // How that verdict comes about, rule by rule, from the objects alone: it asks no table, so that
-    // what the tables say can be compared with it. Empty when the slot has no endpoint.
+    // what the tables say can be compared with it. As desired when last compiled: in a revision
+    // that does not fit it differs from the tables. Without endpoint: no steps, nothing is allowed.
     Evaluations evaluate(std::uint32_t slot, weir_direction direction, const Address& peer,
                          std::uint8_t protocol, std::uint16_t port) const;
     const RuleBook& rules() const;

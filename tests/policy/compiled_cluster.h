@@ -48,6 +48,7 @@ protected:
     std::string verdict(weir_direction direction, std::string_view peer, std::uint16_t port,
                         std::uint8_t protocol = IPPROTO_TCP) {
         const auto judged = image_.judge(0, direction, address(peer), protocol, port);
+        check_walk(judged, compiler_.evaluate(0, direction, address(peer), protocol, port));
         std::string text = judged.is_audited ? "audit" : judged.is_allowed ? "allow" : "deny";
         const auto* info = compiler_.rules().find(judged.rule);
         if (judged.rule < WEIR_RULE_FIRST || info == nullptr) {
@@ -63,6 +64,18 @@ protected:
     std::string out(std::string_view peer, std::uint16_t port = 80,
                     std::uint8_t protocol = IPPROTO_TCP) {
         return verdict(WEIR_EGRESS, peer, port, protocol);
+    }
+
+    // The rules walked one by one come to what the row says.
+    static void check_walk(const Judgement& judged, const Evaluations& walked) {
+        const auto& all = walked.all;
+        const bool is_denied =
+            !all.is_allowed && !(walked.without_audited && walked.without_audited->is_allowed);
+        const bool is_dry_denied = walked.with_dry_runs && !walked.with_dry_runs->is_allowed;
+        EXPECT_EQ(judged.is_allowed, !is_denied);
+        EXPECT_EQ(judged.is_audited, !is_denied && (!all.is_allowed || is_dry_denied));
+        EXPECT_EQ(judged.rule,
+                  all.is_allowed && is_dry_denied ? walked.with_dry_runs->rule : all.rule);
     }
 
     Change change_;
