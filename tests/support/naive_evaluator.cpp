@@ -181,7 +181,7 @@ std::optional<NaiveEvaluator::Outcome> NaiveEvaluator::evaluate_authorization(co
             isolation.isolated_by.push_back(policy.name);
         }
         for (const auto& rule : policy.rules) {
-            if (matches(rule, connection)) {
+            if (test::matches(rule, connection)) {
                 (policy.is_deny ? deny : allow)
                     .rules.push_back(
                         NaiveRule{Kind::kAuthorizationPolicy, policy.name, rule.index, {}});
