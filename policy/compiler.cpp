@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "policy/culprit.h"
 #include "policy/desired.h"
 #include "policy/evaluation.h"
 #include "policy/mirror.h"
@@ -58,7 +59,12 @@ std::optional<DoesNotFit> Compiler::State::check(const Plan& planned) const {
         transaction.rows.begin(), transaction.rows.end(),
         [](const auto& a, const auto& b) { return a.intervals.size() < b.intervals.size(); });
     const auto row = longest == transaction.rows.end() ? 0 : longest->intervals.size();
-    const DoesNotFit totals[] = {
+    struct Total {
+        const char* map;
+        std::uint32_t needed;
+        std::uint32_t limit;
+    };
+    const Total totals[] = {
         {"weir_peers", mirror.peers + planned.new_peers, options.limits.peers},
         {"weir_prefixes", mirror.prefixes + planned.new_prefixes, options.limits.prefixes},
         {"weir_tables", mirror.table_ids.end(), options.limits.tables},
@@ -68,7 +74,8 @@ std::optional<DoesNotFit> Compiler::State::check(const Plan& planned) const {
     };
     for (const auto& total : totals) {
         if (total.needed > total.limit) {
-            return total;
+            return DoesNotFit{total.map, total.needed, total.limit,
+                              culprit_of(total.map, planned, desired, mirror)};
         }
     }
     return std::nullopt;

@@ -4,16 +4,8 @@
 #include <algorithm>
 #include <iterator>
 
-#include "policy/selector.h"
-
 namespace weir {
 namespace {
-
-constexpr std::array kBoth{WEIR_EGRESS, WEIR_INGRESS};
-
-bool is_by_id(const Predicate* a, const Predicate* b) {
-    return a->id < b->id;
-}
 
 // The first change of a large cluster lists all of it, later ones next to nothing.
 template <typename Value>
@@ -318,127 +310,6 @@ void Desired::touch_addresses(const Node& node) {
     }
 }
 
-void Desired::settle() {
-    TouchedPredicates touched;
-    settle_slots(touched);
-    settle_predicates(touched);
-    settle_regions();
-    settle_pods();
-    settle_addresses();
-}
-
-void Desired::settle_slots(TouchedPredicates& touched) {
-    std::vector<RuleListPtr> given_up;
-    const auto* root = objects_.find_ns(root_namespace_);
-    for (const auto number : dirty_slots_) {
-        auto& slot = slots_[number];
-        for (const auto direction : kBoth) {
-            RuleListPtr list;
-            if (slot.pod != nullptr) {
-                const Subject subject{*slot.pod, slot.addresses};
-                list = policies_.effective_rules(subject, direction, root);
-            }
-            if (list) {
-                use(*list, touched);
-            }
-            list.swap(slot.lists[direction]);
-            if (list) {
-                given_up.push_back(std::move(list));
-            }
-        }
-    }
-    for (const auto& list : given_up) {
-        unuse(*list, touched);
-    }
-}
-
-void Desired::use(RuleList& list, TouchedPredicates& touched) {
-    if (list.uses++ != 0) {
-        return;
-    }
-    for (auto* predicate : list.predicates()) {
-        touched.try_emplace(predicate->id,
-                            Touched{predicate->shared_from_this(), predicate->uses != 0});
-        ++predicate->uses;
-    }
-}
-
-void Desired::unuse(RuleList& list, TouchedPredicates& touched) {
-    if (--list.uses != 0) {
-        return;
-    }
-    for (auto* predicate : list.predicates()) {
-        touched.try_emplace(predicate->id,
-                            Touched{predicate->shared_from_this(), predicate->uses != 0});
-        --predicate->uses;
-    }
-}
-
-void Desired::settle_predicates(const TouchedPredicates& touched) {
-    for (const auto& [id, change] : touched) {
-        const bool is_in_force = change.predicate->uses != 0;
-        if (is_in_force != change.was_in_force) {
-            set_in_force(*change.predicate, is_in_force);
-        }
-    }
-}
-
-void Desired::set_in_force(Predicate& predicate, bool is_in_force) {
-    if (const auto* block = std::get_if<IpBlock>(&predicate.question)) {
-        for (auto* region : is_in_force ? regions_.add(predicate) : regions_.remove(predicate)) {
-            touch(*region);
-        }
-        for (const auto& run : runs_of(*block)) {
-            for (auto* node : addresses_.within(run)) {
-                touch(*node);
-            }
-        }
-        return;
-    }
-    if (is_in_force) {
-        predicates_.enable(predicate);
-    } else {
-        predicates_.disable(predicate);
-    }
-    if (const auto* peer = std::get_if<NodePeer>(&predicate.question)) {
-        nodes_.for_each([&](const Node& node) {
-            if (!matches(peer->nodes, node.labels)) {
-                return;
-            }
-            for (const auto& address : node.addresses) {
-                touch(addresses_.node(address));
-            }
-        });
-        return;
-    }
-    objects_.for_each_holder(predicate, [this](PodRecord& pod) { touch(pod); });
-}
-
-void Desired::settle_pods() {
-    for (const auto id : dirty_pods_) {
-        auto* pod = objects_.find_pod(id);
-        if (pod == nullptr || !pod->is_dirty) {
-            continue;
-        }
-        pod->is_dirty = false;
-        for (const auto& address : pod->addresses()) {
-            touch(addresses_.node(address));
-        }
-        for (const auto slot : pod->slots) {
-            for (const auto& address : slots_[slot].addresses) {
-                touch(addresses_.node(address));
-            }
-        }
-    }
-    empty(dirty_pods_);
-}
-
-void Desired::settle_regions() {
-    for (auto* node : dirty_regions_) {
-        node->second.desired = signatures_.intern(regions_.holding(*node));
-    }
-}
-
 const SignaturePtr& Desired::around(const Address& address) const {
     const auto* region = regions_.around(address);
     return region == nullptr ? none_ : region->second.desired;
@@ -447,45 +318,6 @@ const SignaturePtr& Desired::around(const Address& address) const {
 const SignaturePtr& Desired::signature(const Address& address) const {
     const auto* node = addresses_.find(address);
     return node != nullptr && node->second.desired ? node->second.desired : around(address);
-}
-
-void Desired::settle_addresses() {
-    const PodRecord* last_pod = nullptr; // a pod's addresses follow each other mostly
-    Holders pod_holders;
-    for (auto* node : dirty_addresses_) {
-        const auto* owner = node->second.owner();
-        if (owner != last_pod) {
-            pod_holders = owner == nullptr ? Holders{} : predicates_.holding(*owner);
-            last_pod = owner;
-        }
-        node->second.desired = settled(*node, pod_holders);
-    }
-}
-
-// What holds for the address: its region's blocks, its pod's predicates and its nodes'.
-SignaturePtr Desired::settled(const AddressNode& node, const Holders& pod_holders) {
-    const auto& region = around(node.first);
-    Holders own = pod_holders;
-    if (predicates_.asks_nodes()) {
-        for (const auto& each : nodes_.at(node.first)) {
-            const auto holders = predicates_.holding(each->labels);
-            own.insert(own.end(), holders.begin(), holders.end());
-        }
-        std::sort(own.begin(), own.end(), is_by_id);
-        own.erase(std::unique(own.begin(), own.end()), own.end());
-    }
-    if (own.empty()) {
-        return region;
-    }
-    Holders holders;
-    holders.reserve(region->predicates.size() + own.size());
-    for (const auto& block : region->predicates) {
-        holders.push_back(block.get());
-    }
-    const auto middle = static_cast<std::ptrdiff_t>(holders.size());
-    holders.insert(holders.end(), own.begin(), own.end());
-    std::inplace_merge(holders.begin(), holders.begin() + middle, holders.end(), is_by_id);
-    return signatures_.intern(holders);
 }
 
 std::vector<ObjectKey> Desired::policies_of(const Slot& slot, weir_direction direction) const {

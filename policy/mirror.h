@@ -55,6 +55,7 @@ struct Mirror {
     IdPool class_ids{WEIR_CLASS_NONE + 1};
     RowStore rows;
     std::uint32_t generation = 0;
+    std::uint32_t last_rule = 0; // id, when last committed
     std::uint64_t commits = 0;
     std::uint32_t peers = 0;
     std::uint32_t prefixes = 0;

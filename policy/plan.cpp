@@ -4,6 +4,72 @@
 #include <algorithm>
 
 namespace weir {
+namespace {
+
+weir_prefix prefix_of(const Cidr& cidr) {
+    weir_prefix prefix{};
+    prefix.prefix_length = cidr.prefix_length;
+    std::copy(cidr.network.bytes.begin(), cidr.network.bytes.end(), prefix.address.bytes);
+    return prefix;
+}
+
+} // namespace
+
+void Plan::write(Mirror& mirror) {
+    write_rows(mirror);
+    write_entries();
+}
+
+void Plan::write_rows(Mirror& mirror) {
+    for (const auto id : mirror.rows.take_new()) {
+        const auto content = mirror.rows.content(id);
+        transaction.rows.push_back(
+            RowWrite{mirror.rows.place(id).offset, {content.begin(), content.end()}});
+    }
+    const auto insert = [&](std::uint32_t table, std::uint32_t class_id, RowStore::Id row) {
+        transaction.rules.push_back(
+            RuleInsert{weir_rule_key{table, class_id}, mirror.rows.place(row)});
+    };
+    for (const auto& table : tables) {
+        transaction.default_rows.push_back(
+            DefaultRowWrite{table.id, mirror.rows.place(table.default_row)});
+        for (const auto& [class_id, row] : table.rows) {
+            insert(table.id, class_id, row);
+        }
+    }
+    for (const auto& added : inserts) {
+        insert(added.table, added.class_id, added.row);
+    }
+    for (const auto& added : passing) {
+        insert(added.table, added.class_id, added.row);
+    }
+}
+
+void Plan::write_entries() {
+    for (const auto& entry : peers) {
+        if (entry.is_written) {
+            const auto address = entry.node->first.to_abi();
+            transaction.peers.push_back(PeerWrite{address, entry.via != 0 ? entry.via : entry.to});
+            if (entry.via != 0) {
+                transaction.final_peers.push_back(PeerWrite{address, entry.to});
+            }
+        }
+    }
+    // Longest first: a region inside another has its own entry before the outer one changes.
+    std::sort(prefixes.begin(), prefixes.end(), [](const auto& a, const auto& b) {
+        return a.node->first.prefix_length > b.node->first.prefix_length;
+    });
+    for (const auto& entry : prefixes) {
+        if (entry.is_written) {
+            const auto prefix = prefix_of(entry.node->first);
+            transaction.prefixes.push_back(
+                PrefixWrite{prefix, entry.via != 0 ? entry.via : entry.to});
+            if (entry.via != 0) {
+                transaction.final_prefixes.push_back(PrefixWrite{prefix, entry.to});
+            }
+        }
+    }
+}
 
 void Plan::discard(Mirror& mirror) {
     for (const auto& table : tables) {
@@ -128,6 +194,7 @@ void Plan::drop_classes(Mirror& mirror, Leavings& left) {
 void Plan::commit(Mirror& mirror, Desired& desired) {
     Leavings left;
     left.commit = ++mirror.commits;
+    mirror.last_rule = transaction.rule;
     commit_tables(mirror);
     commit_entries(peers, mirror, left.peers);
     commit_entries(prefixes, mirror, left.prefixes);

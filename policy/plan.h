@@ -33,6 +33,7 @@ struct Plan {
         Node* node = nullptr;
         std::uint32_t from = 0; // effective class before
         std::uint32_t to = 0;
+        std::uint32_t via = 0; // the transition class; 0: straight to `to`
         bool is_written = false;
         bool is_needed = false;
     };
@@ -48,10 +49,14 @@ struct Plan {
     std::uint32_t new_prefixes = 0;
     Transaction transaction;
 
+    // Fills in the transaction, flips aside.
+    void write(Mirror& mirror);
     void discard(Mirror& mirror);
     void commit(Mirror& mirror, Desired& desired);
 
 private:
+    void write_rows(Mirror& mirror);
+    void write_entries();
     void commit_tables(Mirror& mirror);
     void commit_flips(Mirror& mirror, Desired& desired, Leavings& left);
     template <typename Node>

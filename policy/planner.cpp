@@ -12,13 +12,6 @@ std::uint64_t pair_of(std::uint32_t a, std::uint32_t b) {
     return std::uint64_t{a} << 32 | b;
 }
 
-weir_prefix prefix_of(const Cidr& cidr) {
-    weir_prefix prefix{};
-    prefix.prefix_length = cidr.prefix_length;
-    std::copy(cidr.network.bytes.begin(), cidr.network.bytes.end(), prefix.address.bytes);
-    return prefix;
-}
-
 } // namespace
 
 Plan Planner::plan() {
@@ -35,9 +28,8 @@ Plan Planner::plan() {
             mirror_.rows.release(row);
         }
     }
-    write_rows();
-    write_entries();
     plan_.transaction.rule = desired_.rules().last();
+    plan_.write(mirror_);
     return std::move(plan_);
 }
 
@@ -116,7 +108,7 @@ void Planner::plan_entry(Node& node, bool is_needed, std::uint32_t from,
     if (!is_needed && !record.in_kernel) {
         return;
     }
-    Plan::Entry<Node> entry{&node, from, class_of(record.desired), false, is_needed};
+    Plan::Entry<Node> entry{&node, from, class_of(record.desired), 0, false, is_needed};
     entry.is_written = !record.in_kernel || entry.from != entry.to;
     entries.push_back(entry);
     if (!record.in_kernel) {
@@ -303,6 +295,17 @@ void Planner::route_moves() {
             add_transition(move);
         }
     }
+    pass_by_transitions(plan_.peers);
+    pass_by_transitions(plan_.prefixes);
+}
+
+template <typename Node>
+void Planner::pass_by_transitions(std::vector<Plan::Entry<Node>>& entries) {
+    for (auto& entry : entries) {
+        if (entry.from != entry.to) {
+            entry.via = moves_[move_places_.at(pair_of(entry.from, entry.to))].via;
+        }
+    }
 }
 
 // Whether the tables that are left may see the new class at once.
@@ -400,63 +403,6 @@ void Planner::flip_slots() {
     // Used up even if the plan is given back: a write that failed after its flips was seen by
     // packets, and their verdicts are cached under these generations.
     mirror_.generation = plan_.transaction.generation;
-}
-
-void Planner::write_rows() {
-    auto& transaction = plan_.transaction;
-    for (const auto id : mirror_.rows.take_new()) {
-        const auto content = mirror_.rows.content(id);
-        transaction.rows.push_back(
-            RowWrite{mirror_.rows.place(id).offset, {content.begin(), content.end()}});
-    }
-    const auto insert = [&](std::uint32_t table, std::uint32_t class_id, RowStore::Id row) {
-        transaction.rules.push_back(
-            RuleInsert{weir_rule_key{table, class_id}, mirror_.rows.place(row)});
-    };
-    for (const auto& table : plan_.tables) {
-        transaction.default_rows.push_back(
-            DefaultRowWrite{table.id, mirror_.rows.place(table.default_row)});
-        for (const auto& [class_id, row] : table.rows) {
-            insert(table.id, class_id, row);
-        }
-    }
-    for (const auto& added : plan_.inserts) {
-        insert(added.table, added.class_id, added.row);
-    }
-    for (const auto& added : plan_.passing) {
-        insert(added.table, added.class_id, added.row);
-    }
-}
-
-void Planner::write_entries() {
-    auto& transaction = plan_.transaction;
-    const auto via = [this](std::uint32_t from, std::uint32_t to) {
-        return from == to ? 0 : moves_[move_places_.at(pair_of(from, to))].via;
-    };
-    for (const auto& entry : plan_.peers) {
-        if (entry.is_written) {
-            const auto address = entry.node->first.to_abi();
-            const auto passing = via(entry.from, entry.to);
-            transaction.peers.push_back(PeerWrite{address, passing != 0 ? passing : entry.to});
-            if (passing != 0) {
-                transaction.final_peers.push_back(PeerWrite{address, entry.to});
-            }
-        }
-    }
-    // Longest first: a region inside another has its own entry before the outer one changes.
-    std::sort(plan_.prefixes.begin(), plan_.prefixes.end(), [](const auto& a, const auto& b) {
-        return a.node->first.prefix_length > b.node->first.prefix_length;
-    });
-    for (const auto& entry : plan_.prefixes) {
-        if (entry.is_written) {
-            const auto prefix = prefix_of(entry.node->first);
-            const auto passing = via(entry.from, entry.to);
-            transaction.prefixes.push_back(PrefixWrite{prefix, passing != 0 ? passing : entry.to});
-            if (passing != 0) {
-                transaction.final_prefixes.push_back(PrefixWrite{prefix, entry.to});
-            }
-        }
-    }
 }
 
 } // namespace weir

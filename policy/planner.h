@@ -58,9 +58,9 @@ private:
     void route_moves();
     bool goes_straight(const Move& move);
     void add_transition(Move& move);
+    template <typename Node>
+    void pass_by_transitions(std::vector<Plan::Entry<Node>>& entries);
 
-    void write_rows();
-    void write_entries();
     template <typename Node>
     void count_uses(const std::vector<Plan::Entry<Node>>& entries);
     void flip_slots();

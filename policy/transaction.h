@@ -101,6 +101,8 @@ struct DoesNotFit {
     std::string map; // "weir_rules"
     std::uint32_t needed = 0;
     std::uint32_t limit = 0;
+    // "NetworkPolicy shop/web": the one behind most of the new entries, if any is.
+    std::string policy;
 };
 
 // What the maps of an earlier agent hold, read back at start so that its tables can be replaced

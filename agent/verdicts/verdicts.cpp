@@ -48,9 +48,10 @@ std::string dump(const Json& json) {
 Json rule_json(std::uint32_t id, const RuleBook& rules) {
     const RuleInfo* rule = id < WEIR_RULE_FIRST ? nullptr : rules.find(id);
     if (rule == nullptr) return nullptr;
-    Json json = {{"kind", rule->kind.get()},        {"namespace", rule->policy.ns.get()},
+    Json json = {{"kind", rule->kind.get()},        {"namespace", nullptr},
                  {"name", rule->policy.name.get()}, {"index", nullptr},
                  {"file", rule->origin.file.get()}, {"line", rule->origin.line}};
+    if (const auto& ns = rule->policy.ns.get(); !ns.empty()) json["namespace"] = ns;
     if (rule->index) {
         json["index"] = *rule->index;
         return json;
@@ -164,8 +165,10 @@ private:
             compiler_.set_local(pod);
         const auto compiled = compiler_.compile();
         if (const auto* misfit = std::get_if<DoesNotFit>(&compiled)) {
-            return failure(fmt::format("the policies do not fit: {} needs {} entries and has {}",
-                                       misfit->map, misfit->needed, misfit->limit));
+            return failure(
+                fmt::format("the policies do not fit: {} needs {} entries and has {}{}",
+                            misfit->map, misfit->needed, misfit->limit,
+                            misfit->policy.empty() ? "" : ", most for " + misfit->policy));
         }
         auto applied = engine_->apply(new_pods_, std::get<Transaction>(compiled));
         if (!applied) return applied;

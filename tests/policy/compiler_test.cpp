@@ -238,11 +238,33 @@ TEST_F(CompilerTest, WhatDoesNotFitLeavesTheOldStateAndIsTriedAgain) {
     EXPECT_EQ("weir_peers", excess->map);
     EXPECT_EQ(2U, excess->needed);
     EXPECT_EQ(1U, excess->limit);
+    EXPECT_EQ("NetworkPolicy shop/p", excess->policy);
     EXPECT_TRUE(compiler_.judge(0, WEIR_INGRESS, address("10.0.0.2"), 6, 1).is_allowed);
     change_.erasures.push_back(ObjectKey{Kind::kPod, name("shop/db")});
     compiler_.apply(change_);
     EXPECT_TRUE(std::holds_alternative<DoesNotFit>(compiler_.compile()))
         << "the old address is garbage until it is erased";
+}
+
+TEST_F(CompilerTest, TheNewPolicyIsNamedWhenItDoesNotFit) {
+    Limits limits;
+    limits.intervals = 64;
+    compiler_ = Compiler({.limits = limits});
+    compiler_.set_local(local(0, "shop/web", {"10.0.0.1"}));
+    upsert(with_ingress(policy("shop/old"), {Rule{{}, {tcp(80), tcp(82), tcp(84)}, 0}}));
+    upsert(with_ingress(policy("shop/other"), {Rule{{}, {tcp(90)}, 0}}));
+    revise();
+    Rule rule;
+    for (std::uint16_t port = 1000; port < 1100; port += 2) {
+        rule.ports.push_back(tcp(port));
+    }
+    upsert(with_ingress(policy("shop/new"), {rule}));
+    compiler_.apply(change_);
+    const auto outcome = compiler_.compile();
+    const auto* excess = std::get_if<DoesNotFit>(&outcome);
+    ASSERT_NE(nullptr, excess);
+    EXPECT_EQ("weir_rows", excess->map);
+    EXPECT_EQ("NetworkPolicy shop/new", excess->policy);
 }
 
 TEST_F(CompilerTest, ASuccessorTakesOverWithoutAGap) {
