@@ -346,6 +346,17 @@ private:
     std::optional<SyntaxError> error_;
 };
 
+// What is missing at the end is missing in the last line, not in the one behind it.
+static SyntaxError inside(SyntaxError error, const DocumentText& text) {
+    std::uint32_t last = text.first_line;
+    for (std::size_t i = 0; i + 1 < text.text.size(); ++i) {
+        const bool is_break = text.text[i] == '\n' || text.text[i] == '\r';
+        last += is_break && text.text.substr(i, 2) != "\r\n" ? 1 : 0;
+    }
+    if (error.line > last) error = {last, 0, std::move(error.what)};
+    return error;
+}
+
 std::expected<Document, SyntaxError> Document::parse(const DocumentText& text) {
     auto arena = std::make_unique<Arena>(text.text.size());
     Builder builder(*arena, text.first_line);
@@ -355,7 +366,7 @@ std::expected<Document, SyntaxError> Document::parse(const DocumentText& text) {
         if (!parser.next(event.raw)) {
             SyntaxError error = parser.error();
             error.line += text.first_line;
-            return std::unexpected(std::move(error));
+            return std::unexpected(inside(std::move(error), text));
         }
         goes_on = builder.take(event.raw);
     }

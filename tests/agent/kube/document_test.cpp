@@ -156,5 +156,15 @@ TEST(SplitDocuments, JsonObjectsInARow) {
     EXPECT_EQ(parts[0].first_line, 1U);
 }
 
+TEST(Document, WhatIsMissingAtTheEndIsMissingInTheLastLine) {
+    for (const auto& [text, line] :
+         {std::pair{"{", 5U}, std::pair{"{\n", 5U}, std::pair{"a: b\r\nc: [", 6U},
+          std::pair{"a: b\nc: [\n", 6U}}) {
+        const auto document = Document::parse({text, 5});
+        ASSERT_FALSE(document) << text;
+        EXPECT_EQ(document.error().line, line) << text;
+    }
+}
+
 } // namespace
 } // namespace weir
