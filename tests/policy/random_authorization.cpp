@@ -59,8 +59,13 @@ DestinationMatch RandomCluster::destination_match() {
     constexpr std::array<std::uint16_t, 4> kPorts{80, 81, 443, 444};
     DestinationMatch result;
     result.is_negated = chance(30);
+    const bool is_address = chance(25);
     for (auto count = 1 + below(2); count > 0; --count) {
-        result.ports.push_back(kPorts[below(kPorts.size())]);
+        if (is_address) {
+            result.addresses.push_back(network());
+        } else {
+            result.ports.push_back(kPorts[below(kPorts.size())]);
+        }
     }
     return result;
 }

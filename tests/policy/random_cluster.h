@@ -28,7 +28,7 @@ public:
     LocalPod local();
 
     static std::vector<Address> addresses(); // every address that matters
-    static constexpr std::uint32_t kSlots = 4;
+    static constexpr std::uint32_t kSlots = 3;
 
 private:
     std::string pick(const std::vector<std::string>& words) { return words[below(words.size())]; }

@@ -3,13 +3,23 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <utility>
 
 namespace weir::test {
 namespace {
 
 constexpr std::array kBoth{WEIR_EGRESS, WEIR_INGRESS};
+// evaluate() is asked about every so many-th cell, other ones each time.
+constexpr std::size_t kEvaluateEvery = 7;
+
+const char* word(bool is_allowed, bool is_audited) {
+    if (!is_allowed) return "denied";
+    return is_audited ? "audited" : "allowed";
+}
+
+std::string kind_word(const NaiveRule& rule) {
+    return rule.kind ? to_string(*rule.kind) : "no policy";
+}
 
 } // namespace
 
@@ -89,9 +99,6 @@ std::string Replica::rule_text(std::uint32_t id) const {
 }
 
 std::string Replica::check_rule(const Cell& cell, const NaiveVerdict& expected) const {
-    const auto word = [](bool is_allowed, bool is_audited) {
-        return std::string(!is_allowed ? "denied" : is_audited ? "audited" : "allowed");
-    };
     const bool is_verdict =
         cell.is_allowed == expected.is_allowed && cell.is_audited == expected.is_audited;
     if (is_verdict &&
@@ -99,12 +106,14 @@ std::string Replica::check_rule(const Cell& cell, const NaiveVerdict& expected) 
                     [&](const NaiveRule& rule) { return is_rule(cell.rule, rule); })) {
         return "";
     }
-    return word(cell.is_allowed, cell.is_audited) + " by " + rule_text(cell.rule) + " instead of " +
-           word(expected.is_allowed, expected.is_audited) + " by " +
+    return std::string(word(cell.is_allowed, cell.is_audited)) + " by " + rule_text(cell.rule) +
+           " instead of " + word(expected.is_allowed, expected.is_audited) + " by " +
            to_string(expected.rules.front());
 }
 
-std::string Replica::check_naive(const Cells& now) const {
+std::string Replica::check_naive(const Cells& now) {
+    ++revisions_;
+    std::map<std::pair<const char*, std::optional<Kind>>, std::size_t> seen;
     std::size_t cell = 0;
     for (const auto slot : slots_) {
         for (const auto direction : kBoth) {
@@ -116,9 +125,41 @@ std::string Replica::check_naive(const Cells& now) const {
                     if (!wrong.empty()) {
                         return wrong + ": " + place(cell);
                     }
+                    ++seen[{word(expected.is_allowed, expected.is_audited),
+                            expected.rules.back().kind}];
                     ++cell;
                 }
             }
+        }
+    }
+    for (const auto& [what, count] : seen) {
+        seen_[std::string(what.first) + " by " + kind_word({what.second, {}, {}, {}})] += count;
+    }
+    return "";
+}
+
+// What explain shows is what the tables say.
+std::string Replica::check_evaluations(const Cells& now) const {
+    for (std::size_t cell = commits_ % kEvaluateEvery; cell < now.size(); cell += kEvaluateEvery) {
+        auto rest = cell;
+        const auto& probe = probes_[rest % probes_.size()];
+        rest /= probes_.size();
+        const auto& peer = peers_[rest % peers_.size()];
+        rest /= peers_.size();
+        const auto found =
+            compiler_.evaluate(slots_[rest / 2], kBoth[rest % 2], peer, probe.protocol, probe.port);
+        const bool is_denied_without = !found.without_audited || !found.without_audited->is_allowed;
+        const bool is_denied_dry = found.with_dry_runs && !found.with_dry_runs->is_allowed;
+        Cell evaluated{found.all.is_allowed || !is_denied_without, false, found.all.rule};
+        evaluated.is_audited = evaluated.is_allowed && (!found.all.is_allowed || is_denied_dry);
+        if (found.all.is_allowed && is_denied_dry) {
+            evaluated.rule = found.with_dry_runs->rule;
+        }
+        if (evaluated != now[cell]) {
+            return "evaluate(): " + std::string(word(evaluated.is_allowed, evaluated.is_audited)) +
+                   " by " + rule_text(evaluated.rule) +
+                   " but the tables: " + word(now[cell].is_allowed, now[cell].is_audited) + " by " +
+                   rule_text(now[cell].rule) + ": " + place(cell);
         }
     }
     return "";
@@ -219,6 +260,7 @@ std::string Replica::revise(bool every_write) {
     knows_rows_ = true;
     const Cells now = cells();
     wrong = check_naive(now);
+    if (wrong.empty()) wrong = check_evaluations(now);
     return wrong.empty() ? check_queries(now) : wrong;
 }
 

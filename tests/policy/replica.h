@@ -37,6 +37,10 @@ public:
     // Erases what commits up to that many ago left. Empty, or what is wrong.
     std::string collect(std::uint64_t commits_ago);
 
+    // How often each kind of verdict was seen: "denied by NetworkPolicy".
+    const std::map<std::string, std::size_t>& seen() const { return seen_; }
+    std::size_t revisions() const { return revisions_; }
+
     bool did_fit() const { return did_fit_; }
     std::size_t writes() const { return writes_; }
     std::uint64_t commits() const { return commits_; }
@@ -54,11 +58,12 @@ private:
 
     Cells cells() const;
     std::string place(std::size_t cell) const;
-    std::string check_naive(const Cells& now) const;
+    std::string check_naive(const Cells& now);
     bool is_rule(std::uint32_t id, const NaiveRule& expected) const;
     std::string rule_text(std::uint32_t id) const;
     std::string check_rule(const Cell& cell, const NaiveVerdict& expected) const;
     std::string check_queries(const Cells& now) const;
+    std::string check_evaluations(const Cells& now) const;
     std::string apply_watched(const Transaction& transaction, const Cells& before);
 
     Limits limits_;
@@ -72,6 +77,8 @@ private:
     bool knows_rows_ = true; // false from a restart to the first commit: the rows are opaque
     std::size_t writes_ = 0;
     std::uint64_t commits_ = 0;
+    std::map<std::string, std::size_t> seen_;
+    std::size_t revisions_ = 0;
 };
 
 } // namespace weir::test

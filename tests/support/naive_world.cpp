@@ -154,10 +154,12 @@ const Pod* NaiveWorld::owner(const Address& address) const {
     return pod == pods_.end() || pod->second.is_host_network ? nullptr : &pod->second;
 }
 
-Labels NaiveWorld::namespace_labels(const Symbol& name) const {
+const Labels& NaiveWorld::namespace_labels(const Symbol& name) const {
     const auto found = namespaces_.find(name.get());
-    return found != namespaces_.end() ? found->second.labels
-                                      : Labels{Label{Symbol("kubernetes.io/metadata.name"), name}};
+    if (found != namespaces_.end()) return found->second.labels;
+    auto& assumed = assumed_labels_[name.get()];
+    if (assumed.empty()) assumed = {Label{Symbol("kubernetes.io/metadata.name"), name}};
+    return assumed;
 }
 
 bool NaiveWorld::is_audited(const Symbol& ns) const {

@@ -32,7 +32,7 @@ public:
     // Null: no pod, one that is not known, or one of the host's network: that is no pod to policy.
     const Pod* owner(const Address& address) const;
     // Every namespace has its name's label, known or not.
-    Labels namespace_labels(const Symbol& name) const;
+    const Labels& namespace_labels(const Symbol& name) const;
     bool is_audited(const Symbol& ns) const;
     bool is_selected(const PodSelection& selection, const Pod& pod) const;
 
@@ -57,6 +57,7 @@ private:
     void claim_status(const Pod& pod);
 
     std::map<std::string, Namespace> namespaces_;
+    mutable std::map<std::string, Labels> assumed_labels_; // of namespaces that are not known
     std::map<std::string, Node> nodes_;
     std::map<Name, Pod> pods_;
     std::map<Name, NetworkPolicy> policies_;
