@@ -60,17 +60,18 @@ Result<> write_policy(Dataplane& dataplane) {
     facts.ifindex = kLoopback;
     facts.mac = {2, 0, 0, 0, 0, 1};
     facts.addresses[0] = mapped(0x0a000001);
-    if (auto done = dataplane.write_pod(0, facts); !done) return done;
-    store_word(maps.pods[0].rules[WEIR_EGRESS], WEIR_RULES_WORD(1, 1));
-    store_word(maps.pods[0].rules[WEIR_INGRESS], WEIR_RULES_WORD(2, 2));
-    return dataplane.bind(kLoopback, 0);
+    const std::uint32_t slot = WEIR_SLOT_HOME(kLoopback);
+    if (auto done = dataplane.write_pod(slot, facts); !done) return done;
+    store_word(maps.pods[slot].rules[WEIR_EGRESS], WEIR_RULES_WORD(1, 1));
+    store_word(maps.pods[slot].rules[WEIR_INGRESS], WEIR_RULES_WORD(2, 2));
+    return dataplane.bind(kLoopback, slot);
 }
 
 class Bench {
 public:
     static Result<Bench> open() {
         Bench bench;
-        auto dataplane = Dataplane::open({});
+        auto dataplane = Dataplane::open({.shares = PodShares::none()});
         if (!dataplane) return std::unexpected(dataplane.error());
         bench.dataplane_ = std::make_unique<Dataplane>(std::move(*dataplane));
         if (auto done = write_policy(*bench.dataplane_); !done)

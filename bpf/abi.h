@@ -41,23 +41,27 @@ WEIR_ASSERT_SIZE(struct weir_address, 16);
 
 /* ---- pods ---------------------------------------------------------------------------------- */
 
-/* weir_endpoints: HASH, __u32 ifindex of the host side of a pod's veth -> __u32 slot in weir_pods.
- * Written by the agent when an endpoint comes or goes. */
-
 /* weir_pods: ARRAY (mmap), one slot per endpoint. The agent writes, the programs read.
  * rules[direction] is replaced by one aligned 8-byte store: generation in the upper half, table in
- * the lower. A program loads it once, before anything else that a verdict depends on. */
+ * the lower. A program loads it once, before anything else that a verdict depends on. What most
+ * packets need lies in the first 64 bytes. */
 struct weir_pod {
     __u64 rules[WEIR_DIRECTIONS];
-    struct weir_address addresses[WEIR_POD_ADDRESSES]; /* the pod's own; unused ones are :: */
-    __u32 ifindex;                                     /* host side; 0 while the slot is free */
-    __u8 mac[6];                                       /* of the pod's interface */
+    __u32 ifindex; /* host side of the pod's veth; 0 while the slot is free */
+    __u8 mac[6];   /* of the pod's interface */
     __u8 pad[6];
+    struct weir_address addresses[WEIR_POD_ADDRESSES]; /* the pod's own; unused ones are :: */
 };
 WEIR_ASSERT_SIZE(struct weir_pod, 128);
 
 /* No slot. */
 #define WEIR_SLOT_NONE 0xffffffffu
+
+/* The slot that an interface's endpoint gets when it is free: found without a lookup. */
+#define WEIR_SLOT_HOME(ifindex) ((ifindex) % WEIR_MAX_PODS)
+
+/* weir_endpoints: HASH, __u32 ifindex -> __u32 slot in weir_pods. Asked where the home slot is not
+ * the interface's. Written by the agent when an endpoint comes or goes. */
 
 #define WEIR_RULES_WORD(generation, table) (((__u64)(generation) << 32) | (__u32)(table))
 #define WEIR_RULES_GENERATION(word) ((__u32)((word) >> 32))
@@ -160,15 +164,18 @@ enum weir_flow_state {
     WEIR_FLOW_INGRESS_LOCAL = 1 << 3,  /* the responder is an endpoint here */
     WEIR_FLOW_FIN = 1 << 4,            /* FIN of the initiator; << 1 of the responder */
     WEIR_FLOW_FIN_REPLY = 1 << 5,
-    WEIR_FLOW_CLOSED = 1 << 6,  /* RST, or FIN both ways; the entry serves stragglers only */
-    WEIR_FLOW_ANSWERED = 1 << 7 /* packets were seen both ways: lives in weir_flows */
+    WEIR_FLOW_CLOSED = 1 << 6,   /* RST, or FIN both ways; the entry serves stragglers only */
+    WEIR_FLOW_ANSWERED = 1 << 7, /* packets were seen both ways: lives in weir_flows */
+    WEIR_FLOW_SLOT_SHIFT = 16    /* above: slot of the endpoint whose hook made the entry */
 };
 
 /* weir_flows: LRU_HASH of answered flows. weir_new_flows: a smaller one of unanswered flows, so
- * that a flood of new flows evicts no answered one. Written by the programs; the agent only reads.
- * packets and bytes: [0] from the initiator, [1] from the responder; as on the wire.
- * sides[direction]: WEIR_RULES_WORD(generation, rule) under which that side last allowed the flow;
- * written by that side's hooks only, by one 8-byte store; 0 = not judged yet. */
+ * that a flood of new flows evicts no answered one. weir_crowded_flows: those that a pod opens
+ * beyond its share of the unanswered ones, so that it evicts nobody else's. Written by the
+ * programs; the agent only reads. packets and bytes: [0] from the initiator, [1] from the
+ * responder; as on the wire. sides[direction]: WEIR_RULES_WORD(generation, rule) under which that
+ * side last allowed the flow, with WEIR_VERDICT_AUDIT in the rule; written by that side's hooks
+ * only, by one 8-byte store; 0 = not judged yet. */
 struct weir_flow {
     __u64 packets[2];
     __u64 bytes[2];
@@ -176,9 +183,24 @@ struct weir_flow {
     __u64 first_seen; /* CLOCK_MONOTONIC, ns */
     __u64 last_seen;
     __u32 state;    /* enum weir_flow_state */
-    __u32 reported; /* time of the last event, in units of 2^30 ns */
+    __u16 reported; /* time of the last event, in units of 2^30 ns */
+    __u16 tick;     /* jiffies when last_seen was taken: it is taken once a tick */
 };
 WEIR_ASSERT_SIZE(struct weir_flow, 72);
+
+/* weir_loads: ARRAY, slot (WEIR_MAX_PODS: packets without endpoint) -> what an endpoint's hooks did
+ * in the current window of 2^30 ns. The programs' own. opened: unanswered flows made. events and
+ * held_back: per enum weir_event_flood, events seen, and those that wait to be counted by the next
+ * one that is reported. */
+enum weir_event_flood { WEIR_FLOOD_FLOWS = 0, WEIR_FLOOD_DENIED = 1, WEIR_FLOODS = 2 };
+
+struct weir_load {
+    __u32 window;
+    __s32 opened;
+    __u32 events[WEIR_FLOODS];
+    __u32 held_back[WEIR_FLOODS];
+};
+WEIR_ASSERT_SIZE(struct weir_load, 24);
 
 /* weir_fragments: LRU_HASH; the ports that later fragments of a datagram inherit from its first. */
 struct weir_fragment_key {
@@ -244,7 +266,8 @@ WEIR_ASSERT_SIZE(struct weir_counter, 16);
 enum {
     WEIR_COUNTER_EVENTS_LOST =
         (int)WEIR_DIRECTIONS * (int)WEIR_DROP_REASON_COUNT, /* ring buffer full */
-    WEIR_COUNTERS
+    WEIR_COUNTER_AUDITED, /* + direction of the side: let by, though audited policies deny it */
+    WEIR_COUNTERS = (int)WEIR_COUNTER_AUDITED + (int)WEIR_DIRECTIONS
 };
 
 enum weir_event_type {
@@ -256,7 +279,7 @@ enum weir_event_type {
 
 /* weir_events: RINGBUF of these. The ends are in the initiator's orientation (for a drop before the
  * orientation is known: the packet's). Counters are the flow's, as in struct weir_flow; a denied
- * packet has its own in [0]. */
+ * packet has its own in [0]. rule may carry WEIR_VERDICT_AUDIT. */
 struct weir_event {
     __u64 time; /* CLOCK_MONOTONIC, ns */
     __u64 packets[2];
@@ -276,7 +299,7 @@ struct weir_event {
     __u8 tcp_flags; /* of the packet */
     __u8 icmp_type;
     __u8 icmp_code;
-    __u8 pad[4];
+    __u32 stands_for; /* events: this one and those of its endpoint that were held back since */
 };
 WEIR_ASSERT_SIZE(struct weir_event, 104);
 

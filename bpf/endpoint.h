@@ -20,12 +20,27 @@ struct {
     __type(value, struct weir_pod);
 } weir_pods SEC(".maps");
 
+/* The hash of an interface's number and its two cold cache lines cost as much as the whole lookup
+ * of the flow: nearly every endpoint is in its home slot. */
 static __always_inline const struct weir_pod* endpoint_lookup(__u32 ifindex, __u32* slot) {
-    __u32* found = bpf_map_lookup_elem(&weir_endpoints, &ifindex);
+    __u32 home = WEIR_SLOT_HOME(ifindex);
+    struct weir_pod* pod = bpf_map_lookup_elem(&weir_pods, &home);
+    __u32* found;
 
+    if (pod && pod->ifindex == ifindex) {
+        *slot = home;
+        return pod;
+    }
+    found = bpf_map_lookup_elem(&weir_endpoints, &ifindex);
     if (!found) return 0;
     *slot = *found;
     return bpf_map_lookup_elem(&weir_pods, slot);
+}
+
+/* The rules of one side: loaded once and before whatever the verdict depends on, so that a verdict
+ * is never cached under a newer generation than it was made with. */
+static __always_inline __u64 pod_rules(const struct weir_pod* pod, __u8 side) {
+    return *(const volatile __u64*)&pod->rules[side & 1];
 }
 
 static __always_inline int endpoint_owns(const struct weir_pod* pod,
@@ -55,13 +70,16 @@ static __always_inline int endpoint_owns_v4(const struct weir_pod* pod, __be32 v
     return endpoint_owns(pod, &address);
 }
 
+static __always_inline int endpoint_is_mac(const struct weir_pod* pod, const __u8* mac) {
+    return *(__u32*)mac == *(__u32*)pod->mac && *(__u16*)(mac + 4) == *(__u16*)(pod->mac + 4);
+}
+
 /* Whether a frame is addressed to the pod's MAC. */
 static __always_inline int endpoint_has_mac(struct __sk_buff* skb, const struct weir_pod* pod) {
     void* data = (void*)(long)skb->data;
-    __u8* mac = data;
 
     if (data + ETH_HLEN > (void*)(long)skb->data_end) return 0;
-    return *(__u32*)mac == *(__u32*)pod->mac && *(__u16*)(mac + 4) == *(__u16*)(pod->mac + 4);
+    return endpoint_is_mac(pod, data);
 }
 
 /* Whether a frame was meant for the pod: a bridge floods frames of unknown destinations to all of

@@ -28,10 +28,13 @@ static __always_inline void counter_add(__u32 index, __u32 packets, __u32 bytes)
     counter->bytes += bytes;
 }
 
-static __always_inline struct weir_event* event_reserve(void) {
-    struct weir_event* event = bpf_ringbuf_reserve(&weir_events, sizeof(*event), 0);
+/* stands_for: how many events it is for; 0: none, it is held back. */
+static __always_inline struct weir_event* event_reserve(__u32 stands_for) {
+    struct weir_event* event;
 
-    if (!event) counter_add(WEIR_COUNTER_EVENTS_LOST, 1, 0);
+    if (!stands_for) return 0;
+    event = bpf_ringbuf_reserve(&weir_events, sizeof(*event), 0);
+    if (!event) counter_add(WEIR_COUNTER_EVENTS_LOST, stands_for, 0);
     return event;
 }
 

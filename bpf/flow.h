@@ -5,6 +5,7 @@
 #define WEIR_BPF_FLOW_H
 
 #include "event.h"
+#include "load.h"
 
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -20,12 +21,24 @@ struct {
     __type(value, struct weir_flow);
 } weir_new_flows SEC(".maps");
 
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 16384);
+    __type(key, struct weir_flow_key);
+    __type(value, struct weir_flow);
+} weir_crowded_flows SEC(".maps");
+
 /* First port that clients get by themselves (net.ipv4.ip_local_port_range). */
 const volatile __u16 flow_ephemeral_first = 32768;
 /* After this long without a packet a flow without connections (UDP, ICMP) is over. */
 const volatile __u64 flow_idle_ns = 180ull * 1000 * 1000 * 1000;
 /* How long a closed connection's entry still tells who opened it. */
 const volatile __u64 flow_closed_ns = 120ull * 1000 * 1000 * 1000;
+/* Unanswered flows that a pod may open in one window of 2^30 ns in weir_new_flows. */
+const volatile __s32 flow_pod_share = 2048;
+/* Until then, CLOCK_MONOTONIC ns, there may be entries in weir_crowded_flows. */
+volatile __u64 flow_crowded_until;
+
 /* Between two update events of a flow, in units of 2^30 ns. */
 const volatile __u32 flow_update_interval = 10;
 
@@ -51,8 +64,10 @@ struct passage {
 };
 
 /* Fills the key; returns whether the sender is its low end. */
-static __always_inline int flow_key(const struct packet* packet, struct weir_flow_key* key) {
-    const struct weir_address *source = &packet->source, *destination = &packet->destination;
+static __always_inline int flow_key(const struct weir_address* source,
+                                    const struct weir_address* destination, __be16 source_port,
+                                    __be16 destination_port, __u8 protocol,
+                                    struct weir_flow_key* key) {
     int is_low;
 
     if (source->halves[0] != destination->halves[0])
@@ -60,14 +75,24 @@ static __always_inline int flow_key(const struct packet* packet, struct weir_flo
     else if (source->halves[1] != destination->halves[1])
         is_low = source->halves[1] < destination->halves[1];
     else
-        is_low = packet->source_port <= packet->destination_port;
+        is_low = source_port <= destination_port;
     key->low = is_low ? *source : *destination;
     key->high = is_low ? *destination : *source;
-    key->low_port = is_low ? packet->source_port : packet->destination_port;
-    key->high_port = is_low ? packet->destination_port : packet->source_port;
-    key->protocol = packet->protocol;
+    key->low_port = is_low ? source_port : destination_port;
+    key->high_port = is_low ? destination_port : source_port;
+    key->protocol = protocol;
     __builtin_memset(key->pad, 0, sizeof(key->pad));
     return is_low;
+}
+
+static __always_inline int flow_key_of(const struct packet* packet, struct weir_flow_key* key) {
+    return flow_key(&packet->source, &packet->destination, packet->source_port,
+                    packet->destination_port, packet->protocol, key);
+}
+
+/* The side of the flow that the pod at the hook is on. */
+static __always_inline __u8 hook_side(__u32 direction, int from_initiator) {
+    return (direction == WEIR_EGRESS) == from_initiator ? WEIR_EGRESS : WEIR_INGRESS;
 }
 
 static __always_inline int flow_has_connections(__u8 protocol) {
@@ -76,6 +101,15 @@ static __always_inline int flow_has_connections(__u8 protocol) {
 
 static __always_inline int flow_has_ports(__u8 protocol) {
     return protocol == IPPROTO_UDP || flow_has_connections(protocol);
+}
+
+static __always_inline struct weir_flow* flow_find(const struct weir_flow_key* key, __u64 now) {
+    struct weir_flow* flow = bpf_map_lookup_elem(&weir_flows, key);
+
+    if (!flow) flow = bpf_map_lookup_elem(&weir_new_flows, key);
+    if (!flow && unlikely(now < flow_crowded_until))
+        flow = bpf_map_lookup_elem(&weir_crowded_flows, key);
+    return flow;
 }
 
 /* The entry's orientation is that of the packet's sender. */
@@ -116,7 +150,8 @@ static __always_inline void event_put_ends(struct weir_event* event,
 }
 
 static __always_inline void event_put_passage(struct weir_event* event,
-                                              const struct passage* passage) {
+                                              const struct passage* passage, __u32 stands_for) {
+    event->stands_for = stands_for;
     event->time = passage->now;
     event->slot = passage->slot;
     event->rule = passage->rule;
@@ -125,18 +160,19 @@ static __always_inline void event_put_passage(struct weir_event* event,
     event->tcp_flags = passage->tcp_flags;
     event->icmp_type = passage->icmp_type;
     event->icmp_code = passage->icmp_code;
-    __builtin_memset(event->pad, 0, sizeof(event->pad));
 }
 
 /* Reports a flow that goes on. type: enum weir_event_type but WEIR_EVENT_DENIED. */
 __noinline int event_flow(const struct passage* passage, const struct weir_flow* flow, __u32 type) {
     struct weir_event* event;
+    __u32 stands_for;
 
     if (!passage || !flow) return 0;
-    event = event_reserve();
+    stands_for = load_report(passage->slot, WEIR_FLOOD_FLOWS, passage->now);
+    event = event_reserve(stands_for);
     if (!event) return 0;
     event_put_ends(event, &passage->key, flow->state & WEIR_FLOW_INITIATOR_HIGH);
-    event_put_passage(event, passage);
+    event_put_passage(event, passage, stands_for);
     __builtin_memcpy(event->packets, flow->packets, sizeof(event->packets));
     __builtin_memcpy(event->bytes, flow->bytes, sizeof(event->bytes));
     event->first_seen = flow->first_seen;
@@ -149,12 +185,14 @@ __noinline int event_flow(const struct passage* passage, const struct weir_flow*
 /* Reports a dropped packet. */
 __noinline int event_denied(const struct passage* passage, __u32 reason) {
     struct weir_event* event;
+    __u32 stands_for;
 
     if (!passage) return 0;
-    event = event_reserve();
+    stands_for = load_report(passage->slot, WEIR_FLOOD_DENIED, passage->now);
+    event = event_reserve(stands_for);
     if (!event) return 0;
     event_put_ends(event, &passage->key, passage->is_low != passage->from_initiator);
-    event_put_passage(event, passage);
+    event_put_passage(event, passage, stands_for);
     event->packets[0] = passage->packets;
     event->packets[1] = 0;
     event->bytes[0] = passage->bytes;
@@ -181,17 +219,14 @@ static __always_inline int flow_follow_tcp(struct weir_flow* flow, const struct 
 }
 
 /* Moves a flow that was answered to where a flood of new ones cannot evict it. */
-__noinline int flow_promote(const struct weir_flow_key* key, struct weir_flow* flow) {
-    struct weir_flow_key own; /* for the map's sake, as in policy_decide() */
-    struct weir_flow copy;
+static __noinline int flow_promote(const struct weir_flow_key* key, struct weir_flow* flow) {
+    struct weir_flow copy = *flow;
 
-    if (!key || !flow) return 0;
-    own = *key;
-    copy = *flow;
     copy.state |= WEIR_FLOW_ANSWERED;
+    load_answered(copy.state >> WEIR_FLOW_SLOT_SHIFT);
     /* Where it exists already, another CPU was faster. */
-    bpf_map_update_elem(&weir_flows, &own, &copy, BPF_NOEXIST);
-    bpf_map_delete_elem(&weir_new_flows, &own);
+    bpf_map_update_elem(&weir_flows, key, &copy, BPF_NOEXIST);
+    if (bpf_map_delete_elem(&weir_new_flows, key)) bpf_map_delete_elem(&weir_crowded_flows, key);
     return 0;
 }
 
@@ -201,7 +236,7 @@ static __always_inline void flow_account(struct weir_flow* flow, const struct pa
                                          int hook) {
     __u32 local = passage->from_initiator ? WEIR_FLOW_EGRESS_LOCAL : WEIR_FLOW_INGRESS_LOCAL;
     int travel = !passage->from_initiator;
-    __u32 units = passage->now >> 30;
+    __u16 units = passage->now >> 30;
     int is_answer;
 
     if (hook == WEIR_INGRESS && (flow->state & local)) return;
@@ -210,10 +245,11 @@ static __always_inline void flow_account(struct weir_flow* flow, const struct pa
     __sync_fetch_and_add(&flow->packets[travel], passage->packets);
     __sync_fetch_and_add(&flow->bytes[travel], passage->bytes);
     flow->last_seen = passage->now;
+    flow->tick = bpf_jiffies64();
     if (flow_follow_tcp(flow, passage)) {
         flow->reported = units;
         event_flow(passage, flow, WEIR_EVENT_CLOSED);
-    } else if (units - flow->reported >= flow_update_interval) {
+    } else if ((__u16)(units - flow->reported) >= flow_update_interval) {
         flow->reported = units;
         event_flow(passage, flow, WEIR_EVENT_UPDATE);
     }
@@ -222,21 +258,25 @@ static __always_inline void flow_account(struct weir_flow* flow, const struct pa
 
 /* Makes the entry of a new flow, in place of one that is over. sides: what was decided, 0 if that
  * side is not this hook's to decide. */
-__noinline int flow_create(const struct passage* passage, __u64 side_word, __u32 state) {
-    struct weir_flow_key key; /* for the map's sake, as in policy_decide() */
+static __noinline int flow_create(const struct passage* passage, __u64 side_word, __u32 state) {
     struct weir_flow flow = {};
 
-    if (!passage) return 0;
-    key = passage->key;
     flow.packets[!passage->from_initiator] = passage->packets;
     flow.bytes[!passage->from_initiator] = passage->bytes;
     flow.sides[passage->side & 1] = side_word;
     flow.first_seen = passage->now;
     flow.last_seen = passage->now;
+    flow.tick = bpf_jiffies64();
     flow.reported = passage->now >> 30;
     flow.state = state;
     if (passage->is_low != passage->from_initiator) flow.state |= WEIR_FLOW_INITIATOR_HIGH;
-    bpf_map_update_elem(&weir_new_flows, &key, &flow, BPF_ANY);
+    flow.state |= passage->slot << WEIR_FLOW_SLOT_SHIFT;
+    if (likely(load_open(passage->slot, passage->now) < flow_pod_share)) {
+        bpf_map_update_elem(&weir_new_flows, &passage->key, &flow, BPF_ANY);
+    } else {
+        flow_crowded_until = passage->now + flow_idle_ns;
+        bpf_map_update_elem(&weir_crowded_flows, &passage->key, &flow, BPF_ANY);
+    }
     event_flow(passage, &flow, WEIR_EVENT_ALLOWED);
     return 0;
 }

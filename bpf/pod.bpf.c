@@ -6,6 +6,7 @@
  * traffic.
  */
 #include "endpoint.h"
+#include "established.h"
 #include "flow.h"
 #include "fragment.h"
 #include "neighbour.h"
@@ -30,11 +31,6 @@ struct hook {
     __u32 is_own_node; /* the pod's own node sent it */
 };
 
-/* The side of the flow that the pod at the hook is on. */
-static __always_inline __u8 hook_side(__u32 direction, int from_initiator) {
-    return (direction == WEIR_EGRESS) == from_initiator ? WEIR_EGRESS : WEIR_INGRESS;
-}
-
 /* Asks the pod's table. word: the pod's rules of the passage's side. Returns 0 with passage->rule,
  * or -reason. */
 __noinline int pod_decide(struct passage* passage, __u64 word) {
@@ -56,15 +52,9 @@ __noinline int pod_decide(struct passage* passage, __u64 word) {
     passage->rule = WEIR_RULE_NONE;
     error = policy_decide(WEIR_RULES_TABLE(word), peer, port_key, &verdict);
     if (error) return error;
-    passage->rule = WEIR_VERDICT_RULE(verdict);
+    passage->rule = verdict & ~WEIR_VERDICT_DENY;
     if (!(verdict & WEIR_VERDICT_DENY)) return 0;
     return passage->rule == WEIR_RULE_POD_UNKNOWN ? -WEIR_DROP_POD_UNKNOWN : -WEIR_DROP_POLICY_DENY;
-}
-
-/* The rules of one side: loaded once and before whatever the verdict depends on, so that a verdict
- * is never cached under a newer generation than it was made with. */
-static __always_inline __u64 pod_rules(const struct weir_pod* pod, __u8 side) {
-    return *(const volatile __u64*)&pod->rules[side & 1];
 }
 
 /* A flow whose side has no current verdict: it is new to this pod, or the pod's rules or the peer's
@@ -105,6 +95,8 @@ static __always_inline int flow_continue(const struct hook* hook, struct passage
                   !hook->is_own_node))) {
         error = flow_decide_again(hook, passage, flow, word);
         if (error) return error;
+    } else {
+        passage->rule = (__u32)flow->sides[passage->side & 1];
     }
     flow_account(flow, passage, hook->direction);
     return 0;
@@ -160,63 +152,56 @@ static __noinline int flow_open(const struct hook* hook, struct passage* passage
 }
 
 /* Whether an ICMP error belongs to a flow that the pod at the hook is allowed to have: then it
- * passes, whatever policy says of ICMP, so that path MTU discovery and the like work. */
-__noinline int flow_allows_error(struct __sk_buff* skb, const struct packet* packet,
-                                 const struct weir_pod* pod, __u32 direction) {
+ * passes, whatever policy says of ICMP, so that path MTU discovery and the like work. passage: room
+ * to work in, there is no stack left for another. */
+static __noinline int flow_allows_error(struct __sk_buff* skb, const struct packet* packet,
+                                        const struct hook* hook, struct passage* passage) {
     struct packet quoted = {};
-    struct passage passage = {};
     struct weir_flow* flow;
     __u64 word;
 
-    if (!packet || !pod) return 0;
     if (packet_parse_quoted(skb, &quoted, packet->l4_offset + sizeof(struct icmp_header),
                             packet->is_v6))
         return 0;
     /* It goes back to whoever sent what it quotes; from the pod it must quote what the pod got. */
     if (!address_equals(&quoted.source, &packet->destination) ||
-        (direction == WEIR_EGRESS && !address_equals(&quoted.destination, &packet->source)))
+        (hook->direction == WEIR_EGRESS && !address_equals(&quoted.destination, &packet->source)))
         return 0;
     if (quoted.is_later_fragment && fragment_resolve(&quoted)) return 0;
-    passage.is_low = flow_key(&quoted, &passage.key);
-    flow = bpf_map_lookup_elem(&weir_flows, &passage.key);
-    if (!flow) flow = bpf_map_lookup_elem(&weir_new_flows, &passage.key);
+    passage->is_low = flow_key_of(&quoted, &passage->key);
+    flow = flow_find(&passage->key, passage->now);
     if (!flow) return 0;
-    passage.from_initiator = flow_is_from_initiator(flow, passage.is_low);
+    passage->from_initiator = flow_is_from_initiator(flow, passage->is_low);
     /* The quoted packet travelled the other way: what the pod receives quotes what it sent. */
-    passage.side =
-        hook_side(direction == WEIR_INGRESS ? WEIR_EGRESS : WEIR_INGRESS, passage.from_initiator);
-    word = pod_rules(pod, passage.side);
+    passage->side = hook_side(hook->direction == WEIR_INGRESS ? WEIR_EGRESS : WEIR_INGRESS,
+                              passage->from_initiator);
+    word = pod_rules(hook->pod, passage->side);
     if (!WEIR_RULES_TABLE(word)) return 0;
-    if (WEIR_RULES_GENERATION(flow->sides[passage.side & 1]) == WEIR_RULES_GENERATION(word))
+    if (WEIR_RULES_GENERATION(flow->sides[passage->side & 1]) == WEIR_RULES_GENERATION(word))
         return 1;
-    if ((flow->state & WEIR_FLOW_OWN_NODE) && passage.side == WEIR_INGRESS) return 1;
-    return pod_decide(&passage, word) == 0;
+    if ((flow->state & WEIR_FLOW_OWN_NODE) && passage->side == WEIR_INGRESS) return 1;
+    return pod_decide(passage, word) == 0;
 }
 
 /* An IP packet that policy must judge. Returns 0 or -reason. */
 static __always_inline int flow_judge(const struct hook* hook, struct passage* passage,
                                       const struct packet* packet) {
     struct weir_flow* flow;
-    int is_answered = 1;
 
-    passage->is_low = flow_key(packet, &passage->key);
-    flow = bpf_map_lookup_elem(&weir_flows, &passage->key);
-    if (!flow) {
-        is_answered = 0;
-        flow = bpf_map_lookup_elem(&weir_new_flows, &passage->key);
-    }
+    passage->is_low = flow_key_of(packet, &passage->key);
+    flow = flow_find(&passage->key, passage->now);
     if (flow) {
         passage->from_initiator = flow_is_from_initiator(flow, passage->is_low);
         if (flow_is_current(flow, packet, passage->from_initiator, passage->now))
             return flow_continue(hook, passage, flow);
     }
-    return flow_open(hook, passage, packet, flow && is_answered);
+    return flow_open(hook, passage, packet, flow && (flow->state & WEIR_FLOW_ANSWERED));
 }
 
 /* Everything that passes or drops before policy. Returns 1 when the packet passes, 0 when policy
  * must judge it, -reason when it is dropped. */
 static __noinline int pod_admit_any(struct __sk_buff* skb, const struct hook* hook,
-                                    struct packet* packet) {
+                                    struct packet* packet, struct passage* passage) {
     const struct weir_pod* pod = hook->pod;
     int is_egress = hook->direction == WEIR_EGRESS;
     int error;
@@ -245,21 +230,21 @@ static __noinline int pod_admit_any(struct __sk_buff* skb, const struct hook* ho
         error = fragment_resolve(packet);
         if (error) return error;
     }
-    if (packet->is_icmp_error && flow_allows_error(skb, packet, pod, hook->direction)) return 1;
+    if (packet->is_icmp_error && flow_allows_error(skb, packet, hook, passage)) return 1;
     return 0;
 }
 
 /* The same, for nearly all traffic at once: a whole TCP or UDP packet between two ends, from the
  * pod's own address or to its MAC. */
 static __always_inline int pod_admit(struct __sk_buff* skb, const struct hook* hook,
-                                     struct packet* packet) {
+                                     struct packet* packet, struct passage* passage) {
     int is_plain = packet->is_plain && !address_equals(&packet->source, &packet->destination);
 
     if (likely(is_plain &&
                (hook->direction == WEIR_EGRESS ? endpoint_owns_first(hook->pod, &packet->source)
                                                : endpoint_has_mac(skb, hook->pod))))
         return 0;
-    return pod_admit_any(skb, hook, packet);
+    return pod_admit_any(skb, hook, packet, passage);
 }
 
 /* Counts and reports the outcome, and turns it into the hook's return value. The single exit. */
@@ -267,12 +252,17 @@ static __always_inline int flow_finish(const struct passage* passage, __u32 dire
     __u32 reason = result < 0 ? -result : WEIR_DROP_NONE;
 
     counter_add(direction * WEIR_DROP_REASON_COUNT + reason, passage->packets, passage->bytes);
-    if (likely(!reason)) return VERDICT_PASS;
+    if (likely(!reason)) {
+        if (unlikely(passage->rule & WEIR_VERDICT_AUDIT))
+            counter_add(WEIR_COUNTER_AUDITED + passage->side, passage->packets, passage->bytes);
+        return VERDICT_PASS;
+    }
     if (reason != WEIR_DROP_NOT_ADDRESSED) event_denied(passage, reason);
     return VERDICT_DROP;
 }
 
-static __always_inline int pod_handle(struct __sk_buff* skb, __u32 direction) {
+/* Any packet, from its first byte. */
+static __noinline int pod_handle_any(struct __sk_buff* skb, __u32 direction) {
     struct hook hook = {.direction = direction};
     struct packet packet = {};
     struct passage passage = {};
@@ -291,15 +281,19 @@ static __always_inline int pod_handle(struct __sk_buff* skb, __u32 direction) {
     hook.pod = endpoint_lookup(skb->ifindex, &passage.slot);
     if (!hook.pod) return flow_finish(&passage, direction, -WEIR_DROP_NO_ENDPOINT);
     hook.is_own_node = direction == WEIR_INGRESS && !skb->ingress_ifindex;
-    if (likely(!result)) result = pod_admit(skb, &hook, &packet);
+    if (likely(!result)) result = pod_admit(skb, &hook, &packet, &passage);
     if (likely(!result)) {
         result = flow_judge(&hook, &passage, &packet);
         if (unlikely(packet.is_fragment) && !result && !packet.is_later_fragment)
             fragment_remember(&packet);
     } else if (result < 0) {
-        passage.is_low = flow_key(&packet, &passage.key);
+        passage.is_low = flow_key_of(&packet, &passage.key);
     }
     return flow_finish(&passage, direction, result);
+}
+
+static __always_inline int pod_handle(struct __sk_buff* skb, __u32 direction) {
+    return likely(established_pass(skb, direction)) ? VERDICT_PASS : pod_handle_any(skb, direction);
 }
 
 SEC("tcx/ingress")

@@ -29,7 +29,8 @@ struct DataplaneOptions {
     // Folder for the pins; it is made, and bpffs mounted on it if it lies on none. Empty: private,
     // nothing is pinned or attached and everything goes with the Dataplane.
     std::filesystem::path bpffs;
-    MapSizes sizes;
+    MapSizes sizes{};
+    PodShares shares{};
     HookKind hook = HookKind::kAuto;
 };
 

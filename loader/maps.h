@@ -25,6 +25,16 @@ struct MapSizes {
     std::uint32_t event_bytes = 1 << 20; // of the ring buffer: a power of two, at least a page
 };
 
+// What one pod may take of what all share, in a window of a second; beyond it, it is in nobody's
+// way but its own.
+struct PodShares {
+    std::int32_t new_flows = 2048; // unanswered flows opened in weir_new_flows
+    std::uint32_t events = 1024;   // reported singly, of each kind (enum weir_event_flood)
+
+    // For a Dataplane that serves one caller: everything is reported.
+    static constexpr PodShares none() { return {INT32_MAX, UINT32_MAX}; }
+};
+
 struct Maps {
     Map<std::uint32_t, std::uint32_t> endpoints;
     ArrayView<weir_pod> pods;

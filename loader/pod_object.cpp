@@ -63,7 +63,8 @@ void PodObject::Destroyer::operator()(pod_bpf* skeleton) const {
     pod_bpf__destroy(skeleton);
 }
 
-Result<PodObject> PodObject::load(const MapSizes& sizes, const std::filesystem::path& folder) {
+Result<PodObject> PodObject::load(const MapSizes& sizes, const PodShares& shares,
+                                  const std::filesystem::path& folder) {
     raise_memlock();
     LogCapture log;
     PodObject pod;
@@ -76,6 +77,8 @@ Result<PodObject> PodObject::load(const MapSizes& sizes, const std::filesystem::
         if (!adopted) return std::unexpected(std::move(adopted.error()));
         pod.is_adopted_ = *adopted;
     }
+    pod.skeleton_->rodata->flow_pod_share = shares.new_flows;
+    pod.skeleton_->rodata->load_event_burst = shares.events;
     pod.skeleton_->rodata->event_wakeup_bytes = bpf_map__max_entries(pod.find("weir_events")) / 4;
     if (const int error = pod_bpf__load(pod.skeleton_.get()); error != 0)
         return failure("load the BPF object: " + std::string(std::strerror(-error)) +
@@ -97,8 +100,8 @@ Result<> PodObject::set_sizes(const MapSizes& sizes) {
         {"weir_peers", sizes.peers},         {"weir_prefixes", sizes.prefixes},
         {"weir_tables", sizes.tables},       {"weir_rules", sizes.rules},
         {"weir_rows", sizes.intervals},      {"weir_flows", sizes.flows},
-        {"weir_new_flows", sizes.new_flows}, {"weir_fragments", sizes.fragments},
-        {"weir_events", sizes.event_bytes},
+        {"weir_new_flows", sizes.new_flows}, {"weir_crowded_flows", sizes.new_flows},
+        {"weir_fragments", sizes.fragments}, {"weir_events", sizes.event_bytes},
     };
     for (const auto& [name, size] : entries)
         if (bpf_map__set_max_entries(find(name), size) != 0)

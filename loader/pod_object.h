@@ -17,7 +17,8 @@ namespace weir {
 class PodObject {
 public:
     // folder: of this ABI version's pins, which exists; empty: nothing is reused or pinned.
-    static Result<PodObject> load(const MapSizes& sizes, const std::filesystem::path& folder);
+    static Result<PodObject> load(const MapSizes& sizes, const PodShares& shares,
+                                  const std::filesystem::path& folder);
 
     bool is_adopted() const { return is_adopted_; } // at least one map was pinned
     Result<Maps> open_maps() const;

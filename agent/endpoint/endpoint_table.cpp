@@ -70,7 +70,7 @@ Result<EndpointChange> EndpointTable::enter(Endpoint endpoint) {
     };
     const auto holder = std::ranges::find_if(endpoints_, has_interface);
     change.is_new = holder == endpoints_.end();
-    const auto slot = change.is_new ? find_free_slot() : holder->first;
+    const auto slot = change.is_new ? find_free_slot(endpoint.link.host_ifindex) : holder->first;
     if (!slot)
         return failure("endpoint " + endpoint.pod() + ": this node has " +
                        std::to_string(WEIR_MAX_PODS) +
@@ -88,9 +88,11 @@ Result<EndpointChange> EndpointTable::enter(Endpoint endpoint) {
     return change;
 }
 
-std::optional<std::uint32_t> EndpointTable::find_free_slot() const {
-    for (std::uint32_t slot = 0; slot < WEIR_MAX_PODS; ++slot)
+std::optional<std::uint32_t> EndpointTable::find_free_slot(std::uint32_t host_ifindex) const {
+    for (std::uint32_t i = 0; i < WEIR_MAX_PODS; ++i) {
+        const auto slot = WEIR_SLOT_HOME(host_ifindex + i);
         if (!endpoints_.contains(slot) && !held_slots_.contains(slot)) return slot;
+    }
     return std::nullopt;
 }
 

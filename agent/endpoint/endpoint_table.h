@@ -72,7 +72,8 @@ public:
 private:
     Result<EndpointChange> enter(Endpoint endpoint);
     std::optional<Endpoint> take_out(std::uint32_t slot);
-    std::optional<std::uint32_t> find_free_slot() const;
+    // The interface's home slot, or the next one that is free.
+    std::optional<std::uint32_t> find_free_slot(std::uint32_t host_ifindex) const;
 
     std::filesystem::path file_;
     std::map<std::uint32_t, Endpoint> endpoints_;

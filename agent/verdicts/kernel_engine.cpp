@@ -61,7 +61,8 @@ weir_flow_key key_of(const FirstPacket& packet) {
 }
 
 PodFacts facts_of(const LocalPod& pod) {
-    PodFacts facts{.ifindex = kInterface, .mac = kPodMac, .addresses = {}};
+    // Not the slot of the one interface: it is bound to the pod of each question in turn.
+    PodFacts facts{.ifindex = 0, .mac = kPodMac, .addresses = {}};
     const std::size_t count = std::min(pod.addresses.size(), facts.addresses.size());
     for (std::size_t i = 0; i < count; ++i)
         facts.addresses[i] = pod.addresses[i].to_abi();
@@ -166,7 +167,8 @@ private:
 } // namespace
 
 Result<std::unique_ptr<Engine>> make_kernel_engine() {
-    auto dataplane = Dataplane::open({.bpffs = {}, .sizes = sizes(), .hook = HookKind::kAuto});
+    auto dataplane = Dataplane::open(
+        {.bpffs = {}, .sizes = sizes(), .shares = PodShares::none(), .hook = HookKind::kAuto});
     if (!dataplane) return std::unexpected(std::move(dataplane.error()));
     auto engine = std::make_unique<KernelEngine>(std::move(*dataplane));
     if (auto listening = engine->listen(); !listening) {

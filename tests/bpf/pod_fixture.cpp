@@ -61,12 +61,12 @@ void PodTest::SetUp() {
         value.class_id = 1;
         ASSERT_TRUE(maps.peers.update(address(peer), value));
     }
-    PodFacts pod{.ifindex = kLoopback, .mac = {2, 0, 0, 0, 0, 1}, .addresses = {}};
+    PodFacts pod{.ifindex = kNowhere, .mac = {2, 0, 0, 0, 0, 1}, .addresses = {}};
     pod.addresses[0] = address(kPod4);
     pod.addresses[1] = address(kPod6);
     pod.addresses[2] = address(kPodLinkLocal);
     ASSERT_TRUE(dataplane_->write_pod(kPod, pod));
-    PodFacts other{.ifindex = kLoopback, .mac = {2, 0, 0, 0, 0, 3}, .addresses = {}};
+    PodFacts other{.ifindex = kNowhere, .mac = {2, 0, 0, 0, 0, 3}, .addresses = {}};
     other.addresses[0] = address(kOther4);
     ASSERT_TRUE(dataplane_->write_pod(kOther, other));
     for (const std::uint32_t slot : {kPod, kOther}) {

@@ -35,6 +35,8 @@ inline constexpr std::uint32_t kAllowed = 41;
 
 inline constexpr std::uint32_t kOwnNode = 0; // where a packet came in
 inline constexpr std::uint32_t kLoopback = 1;
+// No slot is the loopback's home: each test binds it to the pod that it is about.
+inline constexpr std::uint32_t kNowhere = 100;
 inline constexpr std::uint32_t kElsewhere = 9;
 
 weir_address address(std::string_view text);

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one pod takes of what all share: unanswered flows, room for events. And the verdict that
+// passes but is remembered.
+#include <algorithm>
+
+#include "tests/bpf/pod_fixture.h"
+
+namespace weir::test {
+namespace {
+
+constexpr std::uint8_t kSyn = 0x02, kAck = 0x10, kUdp = 17;
+
+// The i-th of many flows to the peer; 80 is nobody's port here.
+Bytes nth(std::uint32_t i) {
+    return to_peer(kSyn, static_cast<std::uint16_t>(i), static_cast<std::uint16_t>(81 + (i >> 16)));
+}
+
+std::uint64_t stood_for(const std::vector<weir_event>& events, std::uint8_t type) {
+    std::uint64_t sum = 0;
+    for (const weir_event& event : events)
+        if (event.type == type) sum += event.stands_for;
+    return sum;
+}
+
+Bytes datagram(const char* from, const char* to, std::uint16_t source, std::uint16_t destination) {
+    return frame(ip(from, to, udp(source, destination, 8), {.protocol = kUdp}));
+}
+
+TEST_F(PodTest, FloodOfNewFlowsEvictsNoOtherPodsUnansweredFlow) {
+    const auto share = static_cast<std::uint32_t>(PodShares{}.new_flows);
+    ASSERT_TRUE(passes(kOther, WEIR_EGRESS, datagram(kOther4, kPeer4, 40000, 53)));
+    ASSERT_TRUE(new_flow(kOther4, 40000, kPeer4, 53, kUdp));
+    const std::uint32_t flood = 2 * dataplane().maps().new_flows.max_entries();
+    for (std::uint32_t i = 0; i < flood; i++)
+        fast_run(kPod, WEIR_EGRESS, nth(i));
+    EXPECT_TRUE(new_flow(kOther4, 40000, kPeer4, 53, kUdp)) << "evicted by another pod's flood";
+    deny_all(kOther, WEIR_INGRESS);
+    EXPECT_TRUE(passes(kOther, WEIR_INGRESS, datagram(kPeer4, kOther4, 53, 40000)));
+
+    // Beyond its share a pod's flows are remembered all the same, as long as there is room.
+    ASSERT_GT(flood, share);
+    const std::uint32_t last = flood - 1;
+    deny_all(kPod, WEIR_INGRESS);
+    EXPECT_TRUE(receives(from_peer(kSyn | kAck, static_cast<std::uint16_t>(81 + (last >> 16)),
+                                   static_cast<std::uint16_t>(last))));
+}
+
+TEST_F(PodTest, AnsweredFlowsTakeNothingOfTheShare) {
+    const auto share = static_cast<std::uint32_t>(PodShares{}.new_flows);
+    for (std::uint32_t i = 0; i < 2 * share; i++) {
+        const auto port = static_cast<std::uint16_t>(20000 + i);
+        fast_run(kPod, WEIR_EGRESS, to_peer(kSyn, port));
+        fast_run(kPod, WEIR_INGRESS, from_peer(kSyn | kAck, 80, port));
+    }
+    ASSERT_TRUE(sends(to_peer(kSyn, 10000)));
+    EXPECT_TRUE(new_flow(kPod4, 10000, kPeer4, 80)) << "went where the crowd is";
+}
+
+TEST_F(PodTest, FloodOfDenialsIsCountedExactlyAndReportedInSamples) {
+    deny_all(kPod, WEIR_EGRESS);
+    const std::uint32_t flood = 20 * PodShares{}.events;
+    const std::uint64_t before = counter(WEIR_EGRESS, WEIR_DROP_POLICY_DENY).packets;
+    for (std::uint32_t i = 0; i < flood; i++)
+        fast_run(kPod, WEIR_EGRESS, nth(i));
+    EXPECT_EQ(counter(WEIR_EGRESS, WEIR_DROP_POLICY_DENY).packets - before, flood);
+    ASSERT_FALSE(sends(to_peer(kSyn))); // takes in the events
+    const auto reported = static_cast<std::uint64_t>(
+        std::ranges::count(events(), WEIR_EVENT_DENIED, &weir_event::type));
+    EXPECT_GE(reported, PodShares{}.events);
+    EXPECT_LT(reported, flood / 2);
+    const std::uint64_t total = stood_for(events(), WEIR_EVENT_DENIED);
+    EXPECT_LE(total, flood + 1u);
+    EXPECT_GT(total, flood - 64u) << "at most one sample's worth waits";
+
+    // The other pod's are reported one by one meanwhile.
+    deny_all(kOther, WEIR_EGRESS);
+    const std::size_t count = events().size();
+    ASSERT_FALSE(passes(kOther, WEIR_EGRESS, datagram(kOther4, kPeer4, 40000, 53)));
+    ASSERT_EQ(events().size(), count + 1);
+    EXPECT_EQ(events().back().stands_for, 1u);
+}
+
+TEST_F(PodTest, AuditedDenialPassesAndIsCountedWithItsRule) {
+    allow(kPod, WEIR_EGRESS, {{0, WEIR_VERDICT_AUDIT | kDenied}});
+    const auto audited = [this] {
+        return dataplane()
+            .counters()
+            ->at(std::size_t{WEIR_COUNTER_AUDITED} + std::size_t{WEIR_EGRESS})
+            .packets;
+    };
+    ASSERT_TRUE(sends(to_peer(kSyn)));
+    EXPECT_EQ(audited(), 1u);
+    ASSERT_FALSE(events().empty());
+    EXPECT_EQ(events().back().type, WEIR_EVENT_ALLOWED);
+    EXPECT_EQ(events().back().rule, WEIR_VERDICT_AUDIT | kDenied);
+    EXPECT_TRUE(receives(from_peer(kSyn | kAck)));
+    EXPECT_TRUE(sends(to_peer(kAck))) << "established: every packet counts";
+    EXPECT_EQ(audited(), 3u) << "both directions of travel belong to the side";
+    allow_all(kPod, WEIR_EGRESS);
+    EXPECT_TRUE(sends(to_peer(kAck)));
+    EXPECT_EQ(audited(), 3u);
+}
+
+} // namespace
+} // namespace weir::test
