@@ -66,6 +66,11 @@ public:
     const Dataplane& dataplane() const { return dataplane_; }
     Dataplane& dataplane() { return dataplane_; }
     const RevisionStatus& revision() const { return status_; }
+    // Whether everything that was applied is in force.
+    bool is_up_to_date() const {
+        return status_.is_in_force && !is_enforcing_soon_ && !status_.does_not_fit &&
+               status_.write_error.empty();
+    }
 
 private:
     Enforcer(boost::asio::io_context& context, const Config& config, Dataplane dataplane);

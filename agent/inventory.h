@@ -43,6 +43,10 @@ public:
     const Namespace* ns(const Symbol& name) const;
     const Pod* pod(const ObjectName& name) const;
     const std::vector<Address>* node_addresses(const Symbol& name) const;
+    const std::unordered_map<ObjectName, SharedObject, ObjectNameHash>& pods() const {
+        return pods_;
+    }
+    const std::unordered_map<Symbol, SharedObject, SymbolHash>& nodes() const { return nodes_; }
     // Of every kind.
     const Policies& policies() const { return policies_; }
     // Everything that was applied, as it stands now: cheap to copy, it is shared.

@@ -26,6 +26,8 @@ std::unique_ptr<CLI::App> command_tree(Options& options) {
     add_policy(*app, options);
     add_explain(*app, options);
     add_flows(*app, options);
+    add_diff(*app, options);
+    add_suggest(*app, options);
     add_check(*app, options);
     add_verdicts(*app, options);
     add_cleanup(*app, options);

@@ -13,8 +13,10 @@ namespace weir::cli {
 namespace {
 
 constexpr std::chrono::seconds kCallTimeout{30};
+constexpr std::chrono::seconds kPreviewTimeout{600};
 
-CallError error_of(const grpc::Status& status, const std::string& socket) {
+CallError error_of(const grpc::Status& status, const std::string& socket,
+                   std::chrono::seconds timeout = kCallTimeout) {
     switch (status.error_code()) {
         case grpc::StatusCode::UNAVAILABLE:
             return {kCannot, fmt::format("cannot reach the agent at {}: {}; is `weir agent` "
@@ -23,7 +25,7 @@ CallError error_of(const grpc::Status& status, const std::string& socket) {
                                          socket, status.error_message())};
         case grpc::StatusCode::DEADLINE_EXCEEDED:
             return {kCannot, fmt::format("the agent at {} did not answer within {} s", socket,
-                                         kCallTimeout.count())};
+                                         timeout.count())};
         case grpc::StatusCode::INVALID_ARGUMENT:
         case grpc::StatusCode::UNIMPLEMENTED:
             return {kCannot, status.error_message()};
@@ -47,12 +49,12 @@ public:
     template <typename Request, typename Response>
     Answer<Response> call(grpc::Status (v1::Control::Stub::*method)(grpc::ClientContext*,
                                                                     const Request&, Response*),
-                          const Request& request) {
+                          const Request& request, std::chrono::seconds timeout = kCallTimeout) {
         grpc::ClientContext context;
-        context.set_deadline(std::chrono::system_clock::now() + kCallTimeout);
+        context.set_deadline(std::chrono::system_clock::now() + timeout);
         Response response;
         const grpc::Status status = (stub_.get()->*method)(&context, request, &response);
-        if (!status.ok()) return std::unexpected(error_of(status, socket_));
+        if (!status.ok()) return std::unexpected(error_of(status, socket_, timeout));
         return response;
     }
 
@@ -105,6 +107,14 @@ Answer<v1::PolicyDetails> ControlClient::show_policy(const v1::ShowPolicyRequest
 
 Answer<v1::ExplainResponse> ControlClient::explain(const v1::ExplainRequest& request) {
     return stub_->call(&v1::Control::Stub::Explain, request);
+}
+
+Answer<v1::DiffResponse> ControlClient::diff(const v1::DiffRequest& request) {
+    return stub_->call(&v1::Control::Stub::Diff, request, kPreviewTimeout);
+}
+
+Answer<v1::SuggestResponse> ControlClient::suggest(const v1::SuggestRequest& request) {
+    return stub_->call(&v1::Control::Stub::Suggest, request, kPreviewTimeout);
 }
 
 std::expected<void, CallError> ControlClient::flows(

@@ -32,6 +32,9 @@ public:
     Answer<v1::ListPoliciesResponse> list_policies(const v1::ListPoliciesRequest& request);
     Answer<v1::PolicyDetails> show_policy(const v1::ShowPolicyRequest& request);
     Answer<v1::ExplainResponse> explain(const v1::ExplainRequest& request);
+    // These two may take minutes in a large cluster.
+    Answer<v1::DiffResponse> diff(const v1::DiffRequest& request);
+    Answer<v1::SuggestResponse> suggest(const v1::SuggestRequest& request);
     // Calls take for each answer until the stream ends.
     std::expected<void, CallError> flows(const v1::FlowsRequest& request,
                                          const std::function<void(const v1::FlowsResponse&)>& take);

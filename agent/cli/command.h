@@ -28,11 +28,13 @@ void add_agent(CLI::App& app, Options& options);
 void add_check(CLI::App& app, Options& options);
 void add_cleanup(CLI::App& app, Options& options);
 void add_completion(CLI::App& app, Options& options);
+void add_diff(CLI::App& app, Options& options);
 void add_endpoint(CLI::App& app, Options& options);
 void add_explain(CLI::App& app, Options& options);
 void add_flows(CLI::App& app, Options& options);
 void add_policy(CLI::App& app, Options& options);
 void add_status(CLI::App& app, Options& options);
+void add_suggest(CLI::App& app, Options& options);
 void add_verdicts(CLI::App& app, Options& options);
 void add_version(CLI::App& app, Options& options);
 

@@ -38,6 +38,56 @@ void add_side(Table& table, const char* direction, const v1::ExplainedSide& side
                std::to_string(side.table()), rule_text(side.rule())});
 }
 
+std::string views_text(const std::string& policies) {
+    if (policies == "without_audited") return "without the audited policies";
+    return policies == "with_dry_runs" ? "with the dry runs" : "all policies";
+}
+
+Cell match_cell(bool is_matching) {
+    return is_matching ? Cell("yes", Colour::kGood) : Cell("no", Colour::kFaint);
+}
+
+void print_evaluation(const char* direction, const v1::Evaluation& evaluation) {
+    std::cout << fmt::format("\n{}, {}: {}\n", direction, views_text(evaluation.policies()),
+                             tinted(verdict_cell(evaluation.verdict()), is_colourful()));
+    if (evaluation.steps().empty()) {
+        std::cout << "  no policy selects the pod in this direction\n";
+        return;
+    }
+    Table table({"  STAGE", "RULE", "MODE", "PEER", "PORT", "ACTION", ""});
+    for (const auto& step : evaluation.steps()) {
+        table.add({"  " + step.stage(), rule_text(step.rule()), step.mode(),
+                   match_cell(step.peer_matches()), match_cell(step.port_matches()), step.action(),
+                   step.decides() ? "<- decides" : ""});
+    }
+    table.print(std::cout, is_colourful());
+}
+
+void print_kernel(const char* direction, const v1::KernelRow& way) {
+    const std::string class_text =
+        way.class_from().empty() ? "class 0 (in no map)"
+                                 : fmt::format("class {} ({})", way.class_id(), way.class_from());
+    std::cout << fmt::format("\n{}, kernel: {}, table {}, row {}+{} of {}", direction, class_text,
+                             way.table(), way.row(), way.row_count(), way.row_from());
+    if (way.drop_reason().empty()) {
+        std::cout << fmt::format(", interval {} ({}): {}, {}\n", way.interval(), way.ports(),
+                                 tinted(verdict_cell(way.verdict()), is_colourful()),
+                                 rule_text(way.rule()));
+    } else {
+        std::cout << ": dropped, " << way.drop_reason() << '\n';
+    }
+}
+
+void print_way(const char* direction, const v1::ExplainedSide& side) {
+    for (const auto& evaluation : side.evaluations())
+        print_evaluation(direction, evaluation);
+    if (side.has_kernel()) print_kernel(direction, side.kernel());
+    for (const auto& difference : side.differences()) {
+        std::cout << tinted(Cell(fmt::format("! {}: {}\n", direction, difference), Colour::kBad),
+                            is_colourful());
+    }
+}
+
 void print_explanation(const v1::ExplainResponse& answer) {
     const bool is_open = answer.verdict().empty();
     const Cell verdict =
@@ -49,6 +99,8 @@ void print_explanation(const v1::ExplainResponse& answer) {
     add_side(table, "egress", answer.egress());
     add_side(table, "ingress", answer.ingress());
     table.print(std::cout, is_colourful());
+    print_way("egress", answer.egress());
+    print_way("ingress", answer.ingress());
 }
 
 void run_explain(const Arguments& arguments, Options& options) {
@@ -61,7 +113,13 @@ void run_explain(const Arguments& arguments, Options& options) {
     request.set_family(arguments.family);
     const auto answer = ControlClient(options.run_dir).explain(request);
     show(answer, options, print_explanation);
-    if (answer && answer->verdict() == "deny") options.exit_status = kNegative;
+    if (!answer) return;
+    if (answer->verdict() == "deny") options.exit_status = kNegative;
+    if (answer->consistent()) return;
+    print_error(
+        "what the kernel holds is not what the policies say: this is a fault of the agent's; "
+        "restart it, and report this answer");
+    options.exit_status = kCannot;
 }
 
 } // namespace
@@ -80,7 +138,11 @@ void add_explain(CLI::App& app, Options& options) {
     command->add_option("--family", arguments->family, "When the ends have both")
         ->check(CLI::IsMember({"IPv4", "IPv6"}));
     command->footer(
-        "Exit status 1 when the answer is deny.\n\n"
+        "Shows every rule that was considered at each end that this node judges, the one that "
+        "decides,\n"
+        "and the row in the kernel. Exit status 1 when the answer is deny, 2 when the kernel "
+        "holds\n"
+        "something else than the policies say.\n\n"
         "Examples:\n  weir explain shop/web shop/db:5432\n"
         "  weir explain shop/web kube-system/dns:53/UDP\n"
         "  weir explain 10.0.0.7 shop/web:8080\n"

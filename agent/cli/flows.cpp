@@ -73,6 +73,9 @@ std::string why(const v1::Flow& flow) {
     if (!names_rule) return fmt::format("{}: {}", flow.direction(), flow.drop_reason());
     if (is_deny(flow.egress())) return text("egress", flow.egress());
     if (is_deny(flow.ingress())) return text("ingress", flow.ingress());
+    const auto is_audited = [](const v1::FlowSide& side) { return side.verdict() == "audit"; };
+    if (is_audited(flow.egress())) return "would be denied, " + text("egress", flow.egress());
+    if (is_audited(flow.ingress())) return "would be denied, " + text("ingress", flow.ingress());
     if (is_judged(flow.egress()) && is_judged(flow.ingress())) {
         return text("egress", flow.egress()) + "; " + text("ingress", flow.ingress());
     }
@@ -80,12 +83,16 @@ std::string why(const v1::Flow& flow) {
     return is_judged(flow.egress()) ? text("egress", flow.egress()) : std::string();
 }
 
+Cell event_cell(const v1::Flow& flow) {
+    if (flow.verdict() == "audit") return {fmt::format("{:<7}", "audited"), Colour::kWarning};
+    return {fmt::format("{:<7}", flow.event()),
+            flow.verdict() == "deny" ? Colour::kBad : Colour::kGood};
+}
+
 void print_flow(const v1::Flow& flow, bool with_colour) {
     const bool is_denied = flow.verdict() == "deny";
     std::string line = fmt::format("{}  ", time_text(flow.time()));
-    line +=
-        tinted(Cell(fmt::format("{:<6}", flow.event()), is_denied ? Colour::kBad : Colour::kGood),
-               with_colour);
+    line += tinted(event_cell(flow), with_colour);
     line += fmt::format("  {:<4}  {} -> {}  ", flow.protocol(), end_text(flow.source()),
                         end_text(flow.destination()));
     if (!is_denied && flow.packets() + flow.reply_packets() > 1) {
@@ -93,6 +100,7 @@ void print_flow(const v1::Flow& flow, bool with_colour) {
                             flow.bytes(), flow.reply_bytes());
     }
     if (is_denied && flow.is_reply()) line += "(reply)  ";
+    if (flow.stands_for() > 1) line += fmt::format("({} times)  ", flow.stands_for());
     line += tinted(Cell(why(flow), Colour::kFaint), with_colour);
     std::cout << line << '\n';
 }
@@ -142,7 +150,7 @@ void add_flows(CLI::App& app, Options& options) {
                         "NAMESPACE/NAME or NAME at either end; repeatable");
     command->add_option("-n,--namespace", arguments->ns, "Namespace of either end");
     command->add_option("--verdict", arguments->verdict, "Only these")
-        ->check(CLI::IsMember({"allow", "deny"}));
+        ->check(CLI::IsMember({"allow", "deny", "audit"}));
     command->add_option("--port", arguments->port, "Port of the destination");
     command->add_option("--protocol", arguments->protocol,
                         "TCP, UDP, SCTP, ICMP, ICMPv6 or a number");
@@ -150,6 +158,7 @@ void add_flows(CLI::App& app, Options& options) {
         ->check(check_since);
     command->footer(
         "Examples:\n  weir flows --verdict deny --since 10m\n"
+        "  weir flows --verdict audit -n shop\n"
         "  weir flows -f --pod shop/web\n"
         "  weir flows --last 100 -o json | jq -r .destination.pod");
     command->callback([arguments, &options] { run_flows(*arguments, options); });

@@ -52,6 +52,7 @@ void print_error(std::string_view message) {
 Cell verdict_cell(const std::string& verdict) {
     if (verdict == "allow") return {verdict, Colour::kGood};
     if (verdict == "deny") return {verdict, Colour::kBad};
+    if (verdict == "audit") return {verdict, Colour::kWarning};
     return {verdict.empty() ? "-" : verdict, Colour::kFaint};
 }
 
@@ -65,8 +66,9 @@ std::string rule_text(const v1::Rule& rule) {
     const std::string suffix = place.empty() ? "" : " (" + place + ")";
     if (rule.basis() == "isolation") return "isolated by " + join(rule.isolated_by()) + suffix;
     if (rule.basis() != "policy") return basis_text(rule);
-    return fmt::format("{} {}/{} rule {}{}", rule.kind(), rule.namespace_(), rule.name(),
-                       rule.index(), suffix);
+    const std::string name =
+        rule.namespace_().empty() ? rule.name() : rule.namespace_() + "/" + rule.name();
+    return fmt::format("{} {} rule {}{}", rule.kind(), name, rule.index(), suffix);
 }
 
 std::string end_text(const v1::End& end, bool with_port) {

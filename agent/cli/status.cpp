@@ -17,18 +17,27 @@ Cell ready_cell(const v1::StatusResponse& status) {
             Colour::kGood};
 }
 
+// Maps fuller than this are worth a word.
+constexpr double kNearlyFull = 0.8;
+
+double fill_of(const v1::MapFill& map) {
+    return map.max_entries() == 0 ? 0 : static_cast<double>(map.entries()) / map.max_entries();
+}
+
+// Kinds of which there is none are left out.
 std::string objects_text(const v1::StatusResponse& status) {
     std::vector<std::string> parts;
     for (const auto& kind : status.objects()) {
-        parts.push_back(fmt::format("{} {}", kind.count(), kind.kind()));
+        if (kind.count() != 0) parts.push_back(fmt::format("{} {}", kind.count(), kind.kind()));
     }
-    return fmt::format("{}", fmt::join(parts, ", "));
+    return parts.empty() ? "none" : fmt::format("{}", fmt::join(parts, ", "));
 }
 
 std::string maps_text(const v1::StatusResponse& status) {
     std::vector<std::string> parts;
     for (const auto& map : status.maps()) {
-        parts.push_back(fmt::format("{} {}/{}", map.map(), map.entries(), map.max_entries()));
+        parts.push_back(fmt::format("{} {}/{} ({:.0f} %)", map.map(), map.entries(),
+                                    map.max_entries(), fill_of(map) * 100));
     }
     return fmt::format("{}", fmt::join(parts, ", "));
 }
@@ -49,15 +58,18 @@ void print_facts(const v1::StatusResponse& status) {
     table.print(std::cout, is_colourful());
 }
 
+Cell counter_cell(const std::string& reason) {
+    if (reason == "allowed") return {reason, Colour::kGood};
+    if (reason == "audited") return {"audited: allowed, but would be denied", Colour::kWarning};
+    return {"dropped: " + reason, Colour::kBad};
+}
+
 void print_counters(const v1::StatusResponse& status) {
     Table table({"DIRECTION", "PACKETS", "BYTES", "WHAT"});
     for (const auto& counter : status.counters()) {
         if (counter.packets() == 0) continue;
-        const bool is_allowed = counter.reason() == "allowed";
         table.add({counter.direction(), std::to_string(counter.packets()),
-                   std::to_string(counter.bytes()),
-                   is_allowed ? Cell("allowed", Colour::kGood)
-                              : Cell("dropped: " + counter.reason(), Colour::kBad)});
+                   std::to_string(counter.bytes()), counter_cell(counter.reason())});
     }
     if (table.is_empty()) return;
     std::cout << '\n';
@@ -71,15 +83,26 @@ Cell problem_cell(const v1::Problem& problem) {
     return {text, problem.severity() == "error" ? Colour::kBad : Colour::kWarning};
 }
 
+std::string misfit_text(const v1::DoesNotFit& misfit, std::uint32_t revision) {
+    const std::string culprit =
+        misfit.culprit().empty() ? "" : fmt::format(" because of {}", misfit.culprit());
+    return fmt::format(
+        "the newest state does not fit{}: {} needs {} entries and has {}; revision {} stays in "
+        "force until objects are removed",
+        culprit, misfit.map(), misfit.needed(), misfit.limit(), revision);
+}
+
 std::vector<Cell> wrongs(const v1::StatusResponse& status) {
     std::vector<Cell> lines;
     if (status.has_does_not_fit()) {
         const auto& misfit = status.does_not_fit();
-        lines.emplace_back(
-            fmt::format("the newest state does not fit: {} needs {} entries and has {}; revision "
-                        "{} stays in force until objects are removed",
-                        misfit.map(), misfit.needed(), misfit.limit(), status.revision()),
-            Colour::kBad);
+        lines.emplace_back(misfit_text(misfit, status.revision()), Colour::kBad);
+    }
+    for (const auto& map : status.maps()) {
+        if (fill_of(map) <= kNearlyFull) continue;
+        lines.emplace_back(fmt::format("map {} is {:.0f} % full: when it is, changes are refused",
+                                       map.map(), fill_of(map) * 100),
+                           Colour::kWarning);
     }
     for (const auto& pod : status.unknown_pods()) {
         lines.emplace_back("endpoint " + pod +

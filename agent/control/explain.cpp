@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The answer to Explain: what the compiled tables in force say of a new connection.
+// The answer to Explain: what is in force says of a new connection, how it comes to that, and what
+// the kernel holds.
 #include <fmt/format.h>
 #include <netinet/in.h>
 
@@ -7,6 +8,7 @@
 #include <optional>
 
 #include "agent/control/answers.h"
+#include "agent/control/chain_message.h"
 #include "agent/control/messages.h"
 #include "agent/enforcer.h"
 #include "agent/inventory.h"
@@ -134,6 +136,46 @@ std::optional<std::uint32_t> passes_before_policy(const Question& question,
     return std::nullopt;
 }
 
+std::uint32_t key_of(const Question& question) {
+    const bool has_ports = question.protocol == IPPROTO_TCP || question.protocol == IPPROTO_UDP ||
+                           question.protocol == IPPROTO_SCTP;
+    return has_ports ? WEIR_PORT_KEY(question.protocol, question.port)
+                     : std::uint32_t{WEIR_PORT_KEY_OTHER};
+}
+
+// What the tables in force say, how the policies come to it, and what the maps hold.
+void fill_judged(v1::ExplainedSide& side, const ControlContext& context, const Question& question,
+                 weir_direction direction) {
+    const Address& peer =
+        direction == WEIR_EGRESS ? question.destination_address : question.source_address;
+    const Compiler& compiler = context.enforcer.compiler();
+    const std::uint32_t slot = side.slot();
+    const Judgement judgement =
+        compiler.judge(slot, direction, peer, question.protocol, question.port);
+    side.set_verdict(verdict_word({judgement.is_allowed, judgement.is_audited, judgement.rule}));
+    side.set_class_id(judgement.class_id);
+    side.set_table(judgement.table);
+    *side.mutable_rule() = rule_message(judgement.rule, compiler.rules().find(judgement.rule));
+
+    const Evaluations evaluations =
+        compiler.evaluate(slot, direction, peer, question.protocol, question.port);
+    add_evaluations(side, evaluations, compiler.rules());
+    // What is not in force yet is no error: `weir status` says why.
+    if (context.enforcer.is_up_to_date()) {
+        for (auto& text : differences(judgement, combine(evaluations)))
+            side.add_differences(std::move(text));
+    }
+    const auto way = look_up_policy(context.enforcer.dataplane().maps(), slot, direction,
+                                    peer.to_abi(), key_of(question));
+    if (!way) {
+        side.add_differences("the maps cannot be read: " + way.error().what);
+        return;
+    }
+    *side.mutable_kernel() = kernel_row_message(*way, compiler.rules());
+    for (auto& text : differences(judgement, *way))
+        side.add_differences(std::move(text));
+}
+
 void fill_side(v1::ExplainedSide& side, const ControlContext& context, const Question& question,
                weir_direction direction) {
     const bool is_egress = direction == WEIR_EGRESS;
@@ -147,14 +189,7 @@ void fill_side(v1::ExplainedSide& side, const ControlContext& context, const Que
         *side.mutable_rule() = rule_message(*rule, nullptr);
         return;
     }
-    const Address& peer = is_egress ? question.destination_address : question.source_address;
-    const Compiler& compiler = context.enforcer.compiler();
-    const Judgement judgement =
-        compiler.judge(subject.endpoint->slot, direction, peer, question.protocol, question.port);
-    side.set_verdict(judgement.is_allowed ? "allow" : "deny");
-    side.set_class_id(judgement.class_id);
-    side.set_table(judgement.table);
-    *side.mutable_rule() = rule_message(judgement.rule, compiler.rules().find(judgement.rule));
+    fill_judged(side, context, question, direction);
 }
 
 // A side that is a pod elsewhere may still deny; one that is no pod passes.
@@ -164,7 +199,10 @@ std::string verdict_of(const v1::ExplainResponse& response, const Question& ques
     }
     const bool is_egress_open = question.source.is_pod() && !response.egress().judged();
     const bool is_ingress_open = question.destination.is_pod() && !response.ingress().judged();
-    return is_egress_open || is_ingress_open ? "" : "allow";
+    if (is_egress_open || is_ingress_open) return "";
+    const bool is_audited =
+        response.egress().verdict() == "audit" || response.ingress().verdict() == "audit";
+    return is_audited ? "audit" : "allow";
 }
 
 // Chooses the family and the two addresses.
@@ -234,6 +272,8 @@ Reply<v1::ExplainResponse> explain(const ControlContext& context,
     fill_side(*response.mutable_egress(), context, question, WEIR_EGRESS);
     fill_side(*response.mutable_ingress(), context, question, WEIR_INGRESS);
     response.set_verdict(verdict_of(response, question));
+    response.set_consistent(response.egress().differences().empty() &&
+                            response.ingress().differences().empty());
     return response;
 }
 

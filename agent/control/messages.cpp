@@ -41,18 +41,10 @@ const char* event_word(std::uint8_t type) {
     }
 }
 
-void fill_end(v1::End& message, const FlowEnd& end) {
-    message.set_namespace_(end.pod.ns.get());
-    message.set_pod(end.pod.name.get());
-    message.set_node(end.node.get());
-    message.set_address(end.address.to_string());
-    message.set_port(end.port);
-}
-
 void fill_side(v1::FlowSide& message, const FlowRecord& flow, weir_direction direction) {
     const FlowSide& side = flow.sides[direction];
     if (!side.is_judged) return;
-    message.set_verdict(side.is_allowed ? "allow" : "deny");
+    message.set_verdict(side.is_audited ? "audit" : side.is_allowed ? "allow" : "deny");
     // A malformed or spoofed packet never reached a rule.
     const bool has_rule = side.is_allowed || flow.reason == WEIR_DROP_POLICY_DENY ||
                           flow.reason == WEIR_DROP_POD_UNKNOWN;
@@ -92,12 +84,29 @@ v1::Rule rule_message(std::uint32_t id, const RuleInfo* info) {
     return message;
 }
 
+void fill_end(v1::End& message, const FlowEnd& end) {
+    message.set_namespace_(end.pod.ns.get());
+    message.set_pod(end.pod.name.get());
+    message.set_node(end.node.get());
+    message.set_address(end.address.to_string());
+    message.set_port(end.port);
+}
+
+std::string sentence_of(const Problem& problem) {
+    std::string text = problem.object;
+    for (const auto* part : {&problem.field, &problem.what}) {
+        if (!part->empty()) text += (text.empty() ? "" : ": ") + *part;
+    }
+    return problem.remedy.empty() ? text : text + "; " + problem.remedy;
+}
+
 v1::Flow flow_message(const FlowRecord& flow) {
     v1::Flow message;
     *message.mutable_time() = timestamp_of(flow.time);
     *message.mutable_first_seen() = timestamp_of(flow.first_seen);
     message.set_event(event_word(flow.event));
-    message.set_verdict(flow.is_denied() ? "deny" : "allow");
+    message.set_verdict(verdict_word(flow.verdict()));
+    message.set_stands_for(flow.stands_for);
     message.set_drop_reason(drop_word(flow.reason));
     message.set_direction(direction_word(flow.direction));
     fill_end(*message.mutable_source(), flow.source);
@@ -121,11 +130,12 @@ std::expected<FlowFilter, std::string> filter_of(const v1::FlowFilter& message) 
     for (const auto& pod : message.pods())
         filter.pods.push_back(pattern_of(pod));
     filter.ns = message.namespace_();
-    if (message.verdict() == "allow" || message.verdict() == "deny") {
-        filter.is_denied = message.verdict() == "deny";
-    } else if (!message.verdict().empty()) {
-        return std::unexpected(
-            fmt::format("verdict '{}': must be allow or deny", message.verdict()));
+    if (!message.verdict().empty()) {
+        filter.verdict = parse_verdict(message.verdict());
+        if (!filter.verdict) {
+            return std::unexpected(
+                fmt::format("verdict '{}': must be allow, deny or audit", message.verdict()));
+        }
     }
     if (message.port() > 65535) {
         return std::unexpected(fmt::format("port {}: must be at most 65535", message.port()));

@@ -4,8 +4,11 @@
 #include <fmt/format.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/resource_quota.h>
+#include <malloc.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <boost/asio/io_context.hpp>
@@ -13,12 +16,17 @@
 #include <chrono>
 #include <filesystem>
 #include <future>
+#include <mutex>
+#include <thread>
 
 #include "agent/config.h"
 #include "agent/control/answers.h"
+#include "agent/control/diff.h"
 #include "agent/control/messages.h"
+#include "agent/control/suggest.h"
 #include "agent/control/weir.grpc.pb.h"
 #include "agent/flow/flow_store.h"
+#include "agent/inventory.h"
 
 namespace weir {
 namespace {
@@ -28,6 +36,8 @@ constexpr int kMaxStreams = 16;     // so that questions are answered beside the
 constexpr std::size_t kChunk = 512; // records read at once, so that nothing else waits long
 constexpr std::size_t kStreamQueue = 4096;
 constexpr std::chrono::milliseconds kPatience{200};
+constexpr int kMaxRequestBytes = 64 << 20; // manifests to preview
+constexpr int kPreviewNice = 10;
 
 grpc::Status refuse(const Refusal& refusal) {
     switch (refusal.code) {
@@ -115,7 +125,75 @@ public:
         return stream(call, *request, *filter, writer);
     }
 
+    grpc::Status Diff(grpc::ServerContext* call, const v1::DiffRequest* request,
+                      v1::DiffResponse* response) override {
+        return preview(call, response, [request](const PreviewInput& input) {
+            return diff(input.objects, input.flows, *request);
+        });
+    }
+
+    grpc::Status Suggest(grpc::ServerContext* call, const v1::SuggestRequest* request,
+                         v1::SuggestResponse* response) override {
+        return preview(call, response, [this, request](const PreviewInput& input) {
+            return suggest(input.objects, input.flows,
+                           {.ns = request->namespace_(),
+                            .node = control_.config.node_name,
+                            .include_denied = request->include_denied()});
+        });
+    }
+
 private:
+    struct PreviewInput {
+        std::vector<SharedObject> objects;
+        std::vector<SeenFlow> flows;
+    };
+
+    // Computes an answer that takes long from a copy of the agent's state, one at a time, on a
+    // thread that yields to the agent's own.
+    template <typename Response, typename Function>
+    grpc::Status preview(grpc::ServerContext* call, Response* response, Function&& function) {
+        const std::unique_lock turn(preview_, std::try_to_lock);
+        if (!turn) {
+            return {grpc::StatusCode::RESOURCE_EXHAUSTED,
+                    "another preview is being worked on: ask again when it is done"};
+        }
+        const auto input = preview_input(call);
+        if (!input) return stopping();
+        Result<Response> answer;
+        std::thread worker([&] {
+            ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kPreviewNice);
+            answer = function(*input);
+            ::malloc_trim(0);
+        });
+        worker.join();
+        if (!answer) return {grpc::StatusCode::INTERNAL, answer.error().what};
+        *response = std::move(*answer);
+        return grpc::Status::OK;
+    }
+
+    std::optional<PreviewInput> preview_input(grpc::ServerContext* call) {
+        PreviewInput input;
+        auto start = on_loop(
+            call, [this] { return std::pair(control_.inventory.objects(), control_.flows.end()); });
+        if (!start) return {};
+        input.objects = std::move(start->first);
+        FlowSummary summary;
+        for (std::uint64_t cursor = 0; cursor < start->second;) {
+            const std::size_t most = std::min<std::uint64_t>(kChunk, start->second - cursor);
+            auto chunk = on_loop(call, [this, cursor, most] {
+                std::uint64_t next = cursor;
+                auto flows = control_.flows.read({}, next, most);
+                return std::pair(std::move(flows), next);
+            });
+            if (!chunk) return {};
+            cursor = chunk->second;
+            for (const auto& flow : chunk->first)
+                summary.add(flow);
+        }
+        input.flows = summary.take();
+        return input;
+    }
+
     // Counts a stream for as long as it lives.
     class StreamCount {
     public:
@@ -221,6 +299,7 @@ private:
     ControlContext control_;
     std::atomic<bool> is_stopping_ = false;
     std::atomic<int> streams_ = 0;
+    std::mutex preview_;
 };
 
 struct ControlServer::Listener {
@@ -245,8 +324,9 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(boost::asio::io_cont
     control_server->service_ = std::make_unique<Service>(context, control);
     grpc::ResourceQuota quota("control");
     quota.SetMaxThreads(kMaxThreads);
-    quota.Resize(std::size_t{16} << 20);
+    quota.Resize((std::size_t{16} << 20) + kMaxRequestBytes);
     grpc::ServerBuilder builder;
+    builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
     builder.SetResourceQuota(quota);
     builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::NUM_CQS, 1);
     builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MIN_POLLERS, 1);

@@ -52,14 +52,6 @@ void add_counters(v1::StatusResponse& status, const std::vector<weir_counter>& c
     status.set_events_lost(counters[WEIR_COUNTER_EVENTS_LOST].packets);
 }
 
-std::string sentence_of(const Problem& problem) {
-    std::string text = problem.object;
-    for (const auto* part : {&problem.field, &problem.what}) {
-        if (!part->empty()) text += (text.empty() ? "" : ": ") + *part;
-    }
-    return problem.remedy.empty() ? text : text + "; " + problem.remedy;
-}
-
 void add_problem(v1::StatusResponse& status, const Problem& problem) {
     auto* message = status.add_problems();
     message->set_severity(to_string(problem.severity));

@@ -21,7 +21,7 @@ bool has_pod(const FlowRecord& flow, const std::vector<PodPattern>& patterns) {
 
 bool FlowFilter::matches(const FlowRecord& flow) const {
     if (flow.time < since) return false;
-    if (is_denied && *is_denied != flow.is_denied()) return false;
+    if (verdict && *verdict != flow.verdict()) return false;
     if (port != 0 && port != flow.destination.port) return false;
     if (protocol && *protocol != flow.protocol) return false;
     if (!ns.empty() && flow.source.pod.ns.get() != ns && flow.destination.pod.ns.get() != ns) {

@@ -21,7 +21,7 @@ struct PodPattern {
 struct FlowFilter {
     std::vector<PodPattern> pods{}; // any of them; empty: all
     std::string ns{};
-    std::optional<bool> is_denied{};
+    std::optional<FlowVerdict> verdict{};
     std::uint16_t port = 0; // of the destination
     std::optional<std::uint8_t> protocol{};
     std::chrono::system_clock::time_point since{};

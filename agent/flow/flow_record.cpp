@@ -48,6 +48,25 @@ std::optional<std::uint8_t> protocol_number(std::string_view text) {
     return number;
 }
 
+const char* verdict_word(FlowVerdict verdict) {
+    switch (verdict) {
+        case FlowVerdict::kAllow:
+            return "allow";
+        case FlowVerdict::kDeny:
+            return "deny";
+        case FlowVerdict::kAudit:
+            return "audit";
+    }
+    return "";
+}
+
+std::optional<FlowVerdict> parse_verdict(std::string_view text) {
+    for (const auto verdict : {FlowVerdict::kAllow, FlowVerdict::kDeny, FlowVerdict::kAudit}) {
+        if (text == verdict_word(verdict)) return verdict;
+    }
+    return {};
+}
+
 const char* drop_word(std::uint8_t reason) {
     switch (reason) {
 #define WEIR_DROP(name, word, text) \

@@ -28,9 +28,12 @@ struct FlowEnd {
 struct FlowSide {
     bool is_judged = false;
     bool is_allowed = false;
+    bool is_audited = false; // allowed, because what would deny it is audited: the rule
     std::uint32_t rule_id = WEIR_RULE_NONE;
     std::shared_ptr<const RuleInfo> rule; // null for reserved and forgotten ids
 };
+
+enum class FlowVerdict { kAllow, kDeny, kAudit };
 
 struct FlowRecord {
     std::chrono::system_clock::time_point time; // of the last news
@@ -41,6 +44,8 @@ struct FlowRecord {
     std::uint64_t packets[2] = {}; // [0] from the source
     std::uint64_t bytes[2] = {};
     std::uint64_t kernel_first_seen = 0; // tells connections between the same ports apart
+    // Flows, or refused packets, that the record tells of: the kernel samples floods.
+    std::uint64_t stands_for = 0;
     std::uint8_t protocol = 0;
     std::uint8_t event = 0;  // enum weir_event_type of the last news
     std::uint8_t reason = 0; // enum weir_drop_reason
@@ -51,7 +56,16 @@ struct FlowRecord {
     bool is_reply = false;
 
     bool is_denied() const { return reason != WEIR_DROP_NONE; }
+    FlowVerdict verdict() const {
+        if (is_denied()) return FlowVerdict::kDeny;
+        const bool is_audited = sides[WEIR_EGRESS].is_audited || sides[WEIR_INGRESS].is_audited;
+        return is_audited ? FlowVerdict::kAudit : FlowVerdict::kAllow;
+    }
 };
+
+// "allow", "deny", "audit".
+const char* verdict_word(FlowVerdict verdict);
+std::optional<FlowVerdict> parse_verdict(std::string_view text);
 
 // "TCP", "UDP", "SCTP", "ICMP", "ICMPv6" or the number.
 std::string protocol_name(std::uint8_t protocol);

@@ -9,6 +9,20 @@
 #include "agent/inventory.h"
 
 namespace weir {
+namespace {
+
+// 0 counts as 1; events that are no verdict stand for nothing new.
+template <typename Event>
+std::uint64_t stands_for(const Event& event) {
+    if (event.type != WEIR_EVENT_ALLOWED && event.type != WEIR_EVENT_DENIED) return 0;
+    if constexpr (requires { event.stands_for; }) {
+        return event.stands_for == 0 ? 1 : event.stands_for;
+    } else {
+        return 1;
+    }
+}
+
+} // namespace
 
 FlowRecorder::FlowRecorder(const Inventory& inventory,
                            std::function<const RuleInfo*(std::uint32_t)> rules,
@@ -44,6 +58,7 @@ FlowRecord FlowRecorder::record(const weir_event& event) {
     record.icmp_type = event.icmp_type;
     record.icmp_code = event.icmp_code;
     record.is_reply = event.is_reply != 0;
+    record.stands_for = stands_for(event);
 
     FlowEnd& endpoint = event.direction == WEIR_EGRESS ? record.source : record.destination;
     // An endpoint whose Pod object is not known yet still has the name it was added with. Not for a
@@ -56,10 +71,13 @@ FlowRecord FlowRecorder::record(const weir_event& event) {
     const bool is_verdict = event.type == WEIR_EVENT_ALLOWED || event.type == WEIR_EVENT_DENIED;
     if (!is_verdict) return record;
     FlowSide& side = record.sides[event.direction == WEIR_EGRESS ? WEIR_EGRESS : WEIR_INGRESS];
+    const bool is_allowed = event.type == WEIR_EVENT_ALLOWED;
+    const std::uint32_t id = WEIR_VERDICT_RULE(event.rule);
     side = {.is_judged = true,
-            .is_allowed = event.type == WEIR_EVENT_ALLOWED,
-            .rule_id = event.rule,
-            .rule = rule(event.rule)};
+            .is_allowed = is_allowed,
+            .is_audited = is_allowed && (event.rule & WEIR_VERDICT_AUDIT) != 0,
+            .rule_id = id,
+            .rule = rule(id)};
     return record;
 }
 

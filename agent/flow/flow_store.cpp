@@ -38,6 +38,9 @@ void merge_counters(FlowRecord& record, const FlowRecord& news) {
 
 void merge(FlowRecord& record, const FlowRecord& news) {
     merge_counters(record, news);
+    // Refusals add up; the two sides of one new flow do not.
+    record.stands_for = news.is_denied() ? record.stands_for + news.stands_for
+                                         : std::max(record.stands_for, news.stands_for);
     record.time = std::max(record.time, news.time);
     for (int side = 0; side < WEIR_DIRECTIONS; ++side) {
         if (news.sides[side].is_judged) record.sides[side] = news.sides[side];

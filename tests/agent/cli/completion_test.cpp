@@ -80,7 +80,7 @@ TEST_F(CompletionTest, LeavesFilesToTheShell) {
 TEST_F(CompletionTest, OtherShellsGetTheSameTree) {
     EXPECT_THAT(zsh_completion(*tree_), testing::HasSubstr("weir endpoint add"));
     EXPECT_THAT(fish_completion(*tree_), testing::HasSubstr("-l netns -r"));
-    EXPECT_THAT(fish_completion(*tree_), testing::HasSubstr("-f -a 'allow deny'"));
+    EXPECT_THAT(fish_completion(*tree_), testing::HasSubstr("-f -a 'allow deny audit'"));
 }
 
 } // namespace

@@ -48,6 +48,24 @@ TEST(FlowMessage, AMalformedPacketHasAReasonAndNoRule) {
     EXPECT_EQ(message.ingress().verdict(), "");
 }
 
+TEST(FlowMessage, AnAuditedFlowPassesAndNamesTheRuleThatWouldDeny) {
+    FlowRecord flow;
+    flow.event = WEIR_EVENT_ALLOWED;
+    flow.stands_for = 3;
+    flow.sides[WEIR_INGRESS] = {.is_judged = true,
+                                .is_allowed = true,
+                                .is_audited = true,
+                                .rule_id = WEIR_RULE_NONE,
+                                .rule = nullptr};
+    flow.sides[WEIR_EGRESS].is_judged = flow.sides[WEIR_EGRESS].is_allowed = true;
+    const auto message = flow_message(flow);
+    EXPECT_EQ(message.verdict(), "audit");
+    EXPECT_EQ(message.event(), "allowed");
+    EXPECT_EQ(message.ingress().verdict(), "audit");
+    EXPECT_EQ(message.egress().verdict(), "allow");
+    EXPECT_EQ(message.stands_for(), 3u);
+}
+
 TEST(FilterOf, ReadsEveryField) {
     v1::FlowFilter message;
     message.add_pods("shop/web");
@@ -61,7 +79,7 @@ TEST(FilterOf, ReadsEveryField) {
     ASSERT_EQ(filter->pods.size(), 2u);
     EXPECT_EQ(filter->pods[0].ns, "shop");
     EXPECT_EQ(filter->pods[1].ns, "");
-    EXPECT_EQ(filter->is_denied, true);
+    EXPECT_EQ(filter->verdict, FlowVerdict::kDeny);
     EXPECT_EQ(filter->port, 80);
     EXPECT_EQ(filter->protocol, IPPROTO_UDP);
     EXPECT_EQ(filter->since.time_since_epoch(), std::chrono::seconds(1000));

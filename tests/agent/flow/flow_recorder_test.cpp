@@ -54,6 +54,19 @@ protected:
     FlowRecorder recorder_;
 };
 
+TEST_F(FlowRecorderTest, AnAuditedVerdictIsAllowedAndKeepsItsRule) {
+    auto news = event("10.0.0.1", "192.0.2.2");
+    news.rule |= WEIR_VERDICT_AUDIT;
+    const auto record = recorder_.record(news);
+    EXPECT_EQ(record.verdict(), FlowVerdict::kAudit);
+    const FlowSide& side = record.sides[WEIR_EGRESS];
+    EXPECT_TRUE(side.is_allowed);
+    EXPECT_TRUE(side.is_audited);
+    EXPECT_EQ(side.rule_id, 20u);
+    EXPECT_NE(side.rule, nullptr);
+    EXPECT_EQ(record.stands_for, 1u);
+}
+
 TEST_F(FlowRecorderTest, NamesPodsAndNodes) {
     const auto record = recorder_.record(event("10.0.0.1", "192.0.2.2"));
     EXPECT_EQ(record.source.pod.name.get(), "web");

@@ -52,6 +52,24 @@ std::vector<FlowRecord> all(const FlowStore& store, const FlowFilter& filter = {
     return store.read(filter, cursor, 1'000'000);
 }
 
+TEST(FlowStore, SumsUpWhatRefusalsStandForButNotTheSidesOfAFlow) {
+    FlowStore store(1 << 20);
+    for (const std::uint64_t times : {1, 50}) {
+        auto refusal = news(WEIR_EVENT_DENIED, WEIR_INGRESS);
+        refusal.stands_for = times;
+        store.add(refusal);
+    }
+    EXPECT_EQ(all(store).at(0).stands_for, 51u);
+
+    FlowStore other(1 << 20);
+    for (const auto direction : {WEIR_EGRESS, WEIR_INGRESS}) {
+        auto side = news(WEIR_EVENT_ALLOWED, direction);
+        side.stands_for = 8;
+        other.add(side);
+    }
+    EXPECT_EQ(all(other).at(0).stands_for, 8u);
+}
+
 TEST(FlowStore, MergesBothSidesOfAFlow) {
     FlowStore store(1 << 20);
     store.add(news(WEIR_EVENT_ALLOWED, WEIR_EGRESS, 21));
@@ -137,7 +155,7 @@ TEST(FlowStore, FindsTheLastThatMatch) {
         record.source.port = static_cast<std::uint16_t>(40000 + i);
         store.add(record);
     }
-    const FlowFilter denied{.is_denied = true};
+    const FlowFilter denied{.verdict = FlowVerdict::kDeny};
     std::uint64_t cursor = store.find_last(denied, 2);
     const auto flows = store.read(denied, cursor, 100);
     ASSERT_EQ(flows.size(), 2u);
@@ -194,8 +212,8 @@ TEST(FlowFilter, EveryConditionHolds) {
     EXPECT_TRUE((FlowFilter{.pods = {{"other", "web"}, {"shop", "db"}}}).matches(flow));
     EXPECT_TRUE((FlowFilter{.ns = "shop"}).matches(flow));
     EXPECT_FALSE((FlowFilter{.ns = "sho"}).matches(flow));
-    EXPECT_TRUE((FlowFilter{.is_denied = false}).matches(flow));
-    EXPECT_FALSE((FlowFilter{.is_denied = true}).matches(flow));
+    EXPECT_TRUE((FlowFilter{.verdict = FlowVerdict::kAllow}).matches(flow));
+    EXPECT_FALSE((FlowFilter{.verdict = FlowVerdict::kDeny}).matches(flow));
     EXPECT_TRUE((FlowFilter{.port = 5432}).matches(flow));
     EXPECT_FALSE((FlowFilter{.port = 40000}).matches(flow));
     EXPECT_TRUE((FlowFilter{.protocol = IPPROTO_TCP}).matches(flow));
