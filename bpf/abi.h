@@ -126,10 +126,14 @@ WEIR_ASSERT_SIZE(struct weir_interval, 8);
 #define WEIR_PORT_KEY(protocol, port) (((__u32)(protocol) << 16) | (__u32)(port))
 #define WEIR_PORT_KEY_OTHER 0u
 
-/* DENY: dropped. AUDIT: let by and recorded, because only audited policies deny it; never both. */
+/* DENY: dropped. AUDIT: let by and recorded, because only audited policies deny it; never both.
+ * OWN_NODE, with DENY: a cluster policy that fails closed denies everything, what the pod's own
+ * node sends too, which passes before any other rule. */
 #define WEIR_VERDICT_DENY 0x80000000u
 #define WEIR_VERDICT_AUDIT 0x40000000u
-#define WEIR_VERDICT_RULE(verdict) ((verdict) & ~(WEIR_VERDICT_DENY | WEIR_VERDICT_AUDIT))
+#define WEIR_VERDICT_OWN_NODE 0x20000000u
+#define WEIR_VERDICT_RULE(verdict) \
+    ((verdict) & ~(WEIR_VERDICT_DENY | WEIR_VERDICT_AUDIT | WEIR_VERDICT_OWN_NODE))
 
 /* Rule ids that no policy owns. */
 enum {

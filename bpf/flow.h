@@ -60,7 +60,8 @@ struct passage {
     __u8 tcp_flags;
     __u8 icmp_type;
     __u8 icmp_code;
-    __u8 pad[2];
+    __u8 is_for_own_node; /* the denial is for the pod's own node too */
+    __u8 pad;
 };
 
 /* Fills the key; returns whether the sender is its low end. */

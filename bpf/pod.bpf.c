@@ -52,9 +52,19 @@ __noinline int pod_decide(struct passage* passage, __u64 word) {
     passage->rule = WEIR_RULE_NONE;
     error = policy_decide(WEIR_RULES_TABLE(word), peer, port_key, &verdict);
     if (error) return error;
-    passage->rule = verdict & ~WEIR_VERDICT_DENY;
+    passage->is_for_own_node = !!(verdict & WEIR_VERDICT_OWN_NODE);
+    passage->rule = verdict & ~(WEIR_VERDICT_DENY | WEIR_VERDICT_OWN_NODE);
     if (!(verdict & WEIR_VERDICT_DENY)) return 0;
     return passage->rule == WEIR_RULE_POD_UNKNOWN ? -WEIR_DROP_POD_UNKNOWN : -WEIR_DROP_POLICY_DENY;
+}
+
+/* A flow that the pod's own node opens: it passes before all but the rules that are for it too. */
+static __always_inline int own_node_decide(struct passage* passage, __u64 word) {
+    int error = pod_decide(passage, word);
+
+    if (error == -WEIR_DROP_POLICY_DENY && passage->is_for_own_node) return error;
+    passage->rule = WEIR_RULE_OWN_NODE;
+    return 0;
 }
 
 /* A flow whose side has no current verdict: it is new to this pod, or the pod's rules or the peer's
@@ -68,9 +78,12 @@ static __noinline int flow_decide_again(const struct hook* hook, struct passage*
         passage->rule = WEIR_RULE_OWN_NODE;
         if (passage->side == WEIR_EGRESS) /* the node answers the pod: the pod's side to judge */
             return 0;
+        error = own_node_decide(passage, word);
+        if (error) return error;
         if (!is_nodes) __sync_fetch_and_or(&flow->state, WEIR_FLOW_OWN_NODE);
     } else if (is_nodes && passage->side == WEIR_INGRESS && hook->direction == WEIR_EGRESS) {
-        passage->rule = WEIR_RULE_OWN_NODE;
+        error = own_node_decide(passage, word);
+        if (error) return error;
     } else {
         error = pod_decide(passage, word);
         /* Forwarded, with the addresses of the node's own flow: judged, and never cached as its. */
@@ -132,6 +145,8 @@ static __noinline int flow_open(const struct hook* hook, struct passage* passage
     if (hook->is_own_node) {
         passage->rule = WEIR_RULE_OWN_NODE;
         if (passage->side == WEIR_INGRESS) {
+            error = own_node_decide(passage, word);
+            if (error) return error;
             cached = WEIR_RULES_WORD(WEIR_RULES_GENERATION(word), passage->rule);
             state = WEIR_FLOW_OWN_NODE;
         }

@@ -28,6 +28,7 @@ inline void decide(std::span<const weir_interval> row, std::uint8_t protocol, st
     if (next != row.begin()) {
         const auto verdict = std::prev(next)->verdict;
         judgement.is_allowed = (verdict & WEIR_VERDICT_DENY) == 0;
+        judgement.is_own_node_denied = (verdict & WEIR_VERDICT_OWN_NODE) != 0;
         judgement.is_audited = (verdict & WEIR_VERDICT_AUDIT) != 0;
         judgement.rule = WEIR_VERDICT_RULE(verdict);
     }

@@ -114,14 +114,19 @@ std::uint32_t RowPainter::verdict(const Places& places, bool is_tcp, Evaluation 
     const auto word = [](const CompiledRule& found) {
         return found.action == ChainStep::Action::kDeny ? WEIR_VERDICT_DENY | found.id : found.id;
     };
+    // "Deny all" of a rule that fails closed is for everybody, the pod's own node as well.
+    const auto tier_word = [&](const CompiledRule& found) {
+        const bool is_for_all = found.action == ChainStep::Action::kDeny && found.is_any_peer;
+        return word(found) | (is_for_all ? WEIR_VERDICT_OWN_NODE : 0);
+    };
     std::uint32_t network = WEIR_RULE_NONE;
     if (const auto* admin = decided(Stage::kAdmin)) {
-        network = word(*admin);
+        network = tier_word(*admin);
     } else if (isolation.network) {
         const auto* found = rule(Stage::kNetworkPolicy);
         network = found == nullptr ? WEIR_VERDICT_DENY | *isolation.network : word(*found);
     } else if (const auto* baseline = decided(Stage::kBaseline)) {
-        network = word(*baseline);
+        network = tier_word(*baseline);
     }
     if (is_denied(network) || !is_tcp) {
         return network;

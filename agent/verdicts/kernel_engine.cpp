@@ -145,7 +145,7 @@ private:
         if (!event_)
             return {.error = fmt::format("the program answered {} without event", verdict)};
         if (verdict == kPassed && event_->type == WEIR_EVENT_ALLOWED) {
-            return {.is_allowed = true, .rule = event_->rule, .error = {}};
+            return {.is_allowed = true, .rule = WEIR_VERDICT_RULE(event_->rule), .error = {}};
         }
         const bool is_policy =
             event_->reason == WEIR_DROP_POLICY_DENY || event_->reason == WEIR_DROP_POD_UNKNOWN;

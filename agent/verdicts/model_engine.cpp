@@ -21,12 +21,12 @@ public:
             return SideAnswer{.is_allowed = true, .rule = WEIR_RULE_OWN_ADDRESS, .error = {}};
         }
         const bool is_egress = question.direction == WEIR_EGRESS;
-        if (!is_egress && question.is_from_own_node) {
-            return SideAnswer{.is_allowed = true, .rule = WEIR_RULE_OWN_NODE, .error = {}};
-        }
         const Judgement judgement = tables_.judge(
             question.slot, question.direction, is_egress ? question.destination : question.source,
             question.protocol, question.port);
+        if (!is_egress && question.is_from_own_node && !judgement.is_own_node_denied) {
+            return SideAnswer{.is_allowed = true, .rule = WEIR_RULE_OWN_NODE, .error = {}};
+        }
         return SideAnswer{.is_allowed = judgement.is_allowed, .rule = judgement.rule, .error = {}};
     }
 

@@ -127,6 +127,17 @@ TEST_F(PodTest, OwnNodePassesAndItsRepliesDo) {
     EXPECT_FALSE(sends(to_peer(kSyn, 40000, 80)));
 }
 
+TEST_F(PodTest, DenialThatIsForEverybodyStopsTheOwnNode) {
+    ASSERT_TRUE(receives(from_peer(kSyn, 50000, 8080), kOwnNode));
+    ASSERT_TRUE(sends(to_peer(kSyn | kAck, 8080, 50000)));
+    const weir_interval all{0, WEIR_VERDICT_DENY | WEIR_VERDICT_OWN_NODE | kDenied};
+    allow(kPod, WEIR_INGRESS, {all});
+    EXPECT_FALSE(receives(from_peer(kAck, 50000, 8080), kOwnNode)) << "established";
+    EXPECT_EQ(events().back().rule, kDenied);
+    EXPECT_FALSE(sends(to_peer(kAck, 8080, 50000))) << "the reply";
+    EXPECT_FALSE(receives(from_peer(kSyn, 50001, 8080), kOwnNode)) << "new";
+}
+
 TEST_F(PodTest, OwnAddressPassesOnlyWhenItComesBackFromThePodItself) {
     deny_all(kPod, WEIR_INGRESS);
     deny_all(kPod, WEIR_EGRESS);
