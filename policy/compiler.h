@@ -29,7 +29,7 @@ struct LocalPod {
 struct Judgement {
     bool is_allowed = false;
     bool is_audited = false;             // allowed only because what denies it is audited
-    bool is_own_node_denied = false;     // denied to the pod\'s own node too
+    bool is_own_node_denied = false;     // denied to the pod's own node too
     std::uint32_t rule = WEIR_RULE_NONE; // RuleBook id
     std::uint32_t table = WEIR_TABLE_NONE;
     std::uint32_t class_id = WEIR_CLASS_NONE;
