@@ -187,15 +187,34 @@ void Planner::renew_split_tables() {
     }
 }
 
+// The class that the first address comes from which goes to a fresh class; itself if none does.
+std::unordered_map<std::uint32_t, std::uint32_t> Planner::origins() const {
+    std::unordered_map<std::uint32_t, std::uint32_t> result;
+    for (const auto& move : moves_) {
+        if (fresh_.contains(move.to)) {
+            result.try_emplace(move.to, move.from);
+        }
+    }
+    return result;
+}
+
 void Planner::add_fresh_classes_to_kept_tables() {
+    const auto origins = this->origins();
     for (const auto& fresh : plan_.classes) {
         Holders predicates;
         for (const auto& predicate : fresh.signature->predicates) {
             predicates.push_back(predicate.get());
         }
+        // Most tables do not tell the fresh class from the one that it comes from.
+        const auto origin = origins.find(fresh.id);
+        const auto* before = origin == origins.end() ? nullptr : signature_of(origin->second);
+        const auto telling = asking_tables(difference(before, fresh.signature.get()));
         for (const auto table : asking_tables(predicates)) {
             const auto& known = mirror_.tables.at(table);
-            const auto row = row_of(*known.list, *fresh.signature);
+            const bool is_copy =
+                before != nullptr && !std::binary_search(telling.begin(), telling.end(), table);
+            const auto row =
+                is_copy ? known.row(origin->second) : row_of(*known.list, *fresh.signature);
             if (row != known.default_row) {
                 kept_rows_[pair_of(table, fresh.id)] = row;
                 mirror_.rows.acquire(row);

@@ -49,6 +49,7 @@ private:
     bool tells_moves_apart(std::uint32_t table);
     std::uint32_t target(std::uint32_t slot, weir_direction direction);
 
+    std::unordered_map<std::uint32_t, std::uint32_t> origins() const;
     void add_fresh_classes_to_kept_tables();
     void make_tables();
     std::uint32_t make_table(const RuleListPtr& list);

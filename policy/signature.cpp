@@ -27,10 +27,7 @@ bool is_of(const Signature& signature, const Holders& holders) {
 } // namespace
 
 bool Signature::has(const Predicate* predicate) const {
-    const auto place =
-        std::lower_bound(predicates.begin(), predicates.end(), predicate,
-                         [](const PredicatePtr& a, const Predicate* b) { return a->id < b->id; });
-    return place != predicates.end() && place->get() == predicate;
+    return std::binary_search(ids.begin(), ids.end(), predicate->id);
 }
 
 SignaturePtr SignatureSet::intern(const Holders& holders) {
@@ -44,8 +41,10 @@ SignaturePtr SignatureSet::intern(const Holders& holders) {
     auto* signature = new Signature;
     signature->set = this;
     signature->predicates.reserve(holders.size());
+    signature->ids.reserve(holders.size());
     for (auto* predicate : holders) {
         signature->predicates.push_back(predicate->shared_from_this());
+        signature->ids.push_back(predicate->id);
     }
     known_.emplace(hash, signature);
     return SignaturePtr(signature);

@@ -15,6 +15,7 @@ class SignatureSet;
 
 struct Signature {
     std::vector<PredicatePtr> predicates; // sorted by id
+    std::vector<std::uint32_t> ids;       // theirs: has() stays within one stretch of memory
     std::uint32_t class_id = 0;           // the committed class; 0 while there is none
     std::uint32_t references = 0;
     SignatureSet* set = nullptr;
