@@ -5,21 +5,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <regex>
 
 namespace weir {
 namespace {
 
 using nlohmann::json;
-
-std::ifstream open_or_abort(const std::string& name) {
-    std::ifstream file(std::string(WEIR_CORPUS_DIR) + "/" + name);
-    if (!file) {
-        std::fprintf(stderr, "cannot read %s/%s\n", WEIR_CORPUS_DIR, name.c_str());
-        std::abort();
-    }
-    return file;
-}
 
 void append_cells(const json& table, std::vector<CorpusCell>& cells) {
     const auto columns = table.at("columns").get<std::vector<std::string>>();
@@ -57,7 +47,12 @@ CorpusCase decode_case(const json& object) {
 
 std::vector<CorpusCase> read_cases() {
     std::vector<CorpusCase> cases;
-    auto file = open_or_abort("cases.jsonl");
+    const std::string path = std::string(WEIR_CORPUS_DIR) + "/cases.jsonl";
+    std::ifstream file(path);
+    if (!file) {
+        std::fprintf(stderr, "cannot read %s\n", path.c_str());
+        std::abort();
+    }
     for (std::string line; std::getline(file, line);)
         if (!line.empty()) cases.push_back(decode_case(json::parse(line)));
     return cases;
@@ -134,14 +129,6 @@ std::string CorpusCell::to_string() const {
            family;
 }
 
-bool CorpusCase::uses_admin_kinds() const {
-    static const std::regex admin(
-        R"("?kind"?\s*:\s*"?(AdminNetworkPolicy|BaselineAdminNetworkPolicy|ClusterNetworkPolicy)\b)");
-    return std::any_of(steps.begin(), steps.end(), [](const CorpusStep& step) {
-        return std::regex_search(step.policies, admin);
-    });
-}
-
 const std::vector<CorpusCase>& corpus_cases() {
     static const std::vector<CorpusCase> cases = read_cases();
     return cases;
@@ -153,19 +140,6 @@ const CorpusCase& corpus_case(std::string_view id) {
         std::find_if(cases.begin(), cases.end(), [&](const CorpusCase& c) { return c.id == id; });
     if (found == cases.end()) std::abort();
     return *found;
-}
-
-std::vector<std::string> corpus_excluded() {
-    std::vector<std::string> ids;
-    auto file = open_or_abort("excluded.txt");
-    for (std::string line; std::getline(file, line);)
-        if (!line.empty() && line.front() != '#') ids.push_back(line);
-    return ids;
-}
-
-bool is_excluded(const CorpusCase& corpus_case) {
-    static const std::vector<std::string> excluded = corpus_excluded();
-    return std::find(excluded.begin(), excluded.end(), corpus_case.id) != excluded.end();
 }
 
 nlohmann::json cluster_objects(const nlohmann::json& cluster) {

@@ -36,17 +36,11 @@ struct CorpusCase {
     std::string id;
     std::string suite;
     std::vector<CorpusStep> steps;
-
-    bool uses_admin_kinds() const;
 };
 
 // All cases of the file; aborts the test program when it cannot be read.
 const std::vector<CorpusCase>& corpus_cases();
 const CorpusCase& corpus_case(std::string_view id);
-
-// Case ids of excluded.txt.
-std::vector<std::string> corpus_excluded();
-bool is_excluded(const CorpusCase& corpus_case);
 
 // Node, Namespace and Pod objects with their status, as one v1 List.
 nlohmann::json cluster_objects(const nlohmann::json& cluster);
