@@ -13,7 +13,6 @@ const std::vector<std::string> kTested{"client", "neighbour", "server"};
 
 // How a side is written.
 enum Form : std::size_t { kOnePolicy, kSplit, kAdmin, kPass, kBaseline, kAuthorization, kForms };
-constexpr std::size_t kFormsInUse = kAdmin; // the compiler does not know the other kinds yet
 
 Json labelled(const std::string& key, const std::string& value) {
     return {{"matchLabels", {{key, value}}}};
@@ -78,7 +77,7 @@ std::string EquivalentPolicies::manifest() const {
 std::size_t EquivalentPolicies::change() {
     const auto before = std::exchange(objects_, {});
     for (auto& form : forms_)
-        if (chance(60)) form = below(kFormsInUse);
+        if (chance(60)) form = below(kForms);
     if (chance(50)) relabel();
     if (chance(50)) move_ghosts();
     build();
