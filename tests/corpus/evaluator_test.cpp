@@ -54,10 +54,8 @@ bool passes(NaiveEvaluator& naive, const json& cluster, const CorpusCell& cell,
     const auto peer = end_address(cluster, (is_ingress ? source : destination).name, cell.family);
     const auto verdict = naive.judge(kSlot, direction, Address::parse(peer).value(),
                                      protocol_of(cell), static_cast<std::uint16_t>(cell.port));
-    // "Traffic into a pod from its own node is allowed by NetworkPolicy."
     const bool is_own_node = is_ingress && !source.is_pod && source.node == destination.node;
-    return verdict.is_allowed ||
-           (is_own_node && verdict.rules.front().kind == Kind::kNetworkPolicy);
+    return verdict.is_allowed || (is_own_node && !verdict.is_own_node_denied);
 }
 
 class EvaluatorTest : public testing::TestWithParam<const CorpusCase*> {};

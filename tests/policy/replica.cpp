@@ -46,6 +46,10 @@ void Replica::erase_local(std::uint32_t slot) {
     naive_.world().erase_local(slot);
 }
 
+Replica::Cell Replica::cell_of(const Judgement& judged) {
+    return {judged.is_allowed, judged.is_audited, judged.is_own_node_denied, judged.rule};
+}
+
 Replica::Cells Replica::cells() const {
     Cells result;
     for (const auto slot : slots_) {
@@ -54,7 +58,7 @@ Replica::Cells Replica::cells() const {
                 for (const auto& probe : probes_) {
                     const auto judged =
                         image_.judge(slot, direction, peer, probe.protocol, probe.port);
-                    result.push_back(Cell{judged.is_allowed, judged.is_audited, judged.rule});
+                    result.push_back(cell_of(judged));
                 }
             }
         }
@@ -101,6 +105,9 @@ std::string Replica::rule_text(std::uint32_t id) const {
 std::string Replica::check_rule(const Cell& cell, const NaiveVerdict& expected) const {
     const bool is_verdict =
         cell.is_allowed == expected.is_allowed && cell.is_audited == expected.is_audited;
+    if (is_verdict && cell.is_own_node_denied != expected.is_own_node_denied) {
+        return "wrong about the own node: " + to_string(expected.rules.front());
+    }
     if (is_verdict &&
         std::any_of(expected.rules.begin(), expected.rules.end(),
                     [&](const NaiveRule& rule) { return is_rule(cell.rule, rule); })) {
@@ -150,7 +157,8 @@ std::string Replica::check_evaluations(const Cells& now) const {
             compiler_.evaluate(slots_[rest / 2], kBoth[rest % 2], peer, probe.protocol, probe.port);
         const bool is_denied_without = !found.without_audited || !found.without_audited->is_allowed;
         const bool is_denied_dry = found.with_dry_runs && !found.with_dry_runs->is_allowed;
-        Cell evaluated{found.all.is_allowed || !is_denied_without, false, found.all.rule};
+        Cell evaluated{found.all.is_allowed || !is_denied_without, false,
+                       now[cell].is_own_node_denied, found.all.rule};
         evaluated.is_audited = evaluated.is_allowed && (!found.all.is_allowed || is_denied_dry);
         if (found.all.is_allowed && is_denied_dry) {
             evaluated.rule = found.with_dry_runs->rule;
@@ -173,7 +181,7 @@ std::string Replica::check_queries(const Cells& now) const {
                 for (const auto& probe : probes_) {
                     const auto judged =
                         compiler_.judge(slot, direction, peer, probe.protocol, probe.port);
-                    if (Cell{judged.is_allowed, judged.is_audited, judged.rule} != now[cell]) {
+                    if (cell_of(judged) != now[cell]) {
                         return "judge() disagrees with the maps: " + place(cell);
                     }
                     ++cell;

@@ -51,11 +51,13 @@ private:
     struct Cell {
         bool is_allowed = false;
         bool is_audited = false;
+        bool is_own_node_denied = false;
         std::uint32_t rule = 0;
         bool operator==(const Cell&) const = default;
     };
     using Cells = std::vector<Cell>; // slots x directions x peers x probes
 
+    static Cell cell_of(const Judgement& judged);
     Cells cells() const;
     std::string place(std::size_t cell) const;
     std::string check_naive(const Cells& now);

@@ -133,7 +133,9 @@ std::optional<NaiveEvaluator::Outcome> NaiveEvaluator::evaluate_tier(Tier tier, 
             if (!matches(rules[index], flow)) continue;
             // "Skips all further ClusterNetworkPolicy rules in the current tier."
             if (rules[index].action == TierAction::kPass) return std::nullopt;
-            return Outcome{rules[index].action == TierAction::kAccept,
+            const bool is_allowed = rules[index].action == TierAction::kAccept;
+            return Outcome{is_allowed,
+                           !is_allowed && rules[index].is_any_peer,
                            {NaiveRule{kind_of(policy->api), policy->name, index, {}}}};
         }
     }
@@ -154,14 +156,15 @@ std::optional<NaiveEvaluator::Outcome> NaiveEvaluator::evaluate_network_policies
         const auto& rules = flow.is_ingress ? policy.ingress : policy.egress;
         for (std::uint32_t index = 0; index < rules.size(); ++index) {
             if (matches(policy, rules[index], flow)) {
-                return Outcome{true, {NaiveRule{Kind::kNetworkPolicy, policy.name, index, {}}}};
+                return Outcome{
+                    true, false, {NaiveRule{Kind::kNetworkPolicy, policy.name, index, {}}}};
             }
         }
     }
     if (isolation.isolated_by.empty()) {
         return std::nullopt;
     }
-    return Outcome{false, {isolation}};
+    return Outcome{false, false, {isolation}};
 }
 
 std::optional<NaiveEvaluator::Outcome> NaiveEvaluator::evaluate_authorization(const Flow& flow,
@@ -170,8 +173,8 @@ std::optional<NaiveEvaluator::Outcome> NaiveEvaluator::evaluate_authorization(co
         return std::nullopt;
     }
     const NaiveConnection connection{flow.peer, flow.peer_pod, flow.endpoint, flow.port};
-    Outcome deny{false, {}};
-    Outcome allow{true, {}};
+    Outcome deny{false, false, {}};
+    Outcome allow{true, false, {}};
     NaiveRule isolation{Kind::kAuthorizationPolicy, {}, std::nullopt, {}};
     for (const auto& [name, policy] : world_.authorizations()) {
         if (!takes_part(policy.enforcement, flow, scope) || !is_for(policy, *flow.subject)) {
@@ -193,14 +196,14 @@ std::optional<NaiveEvaluator::Outcome> NaiveEvaluator::evaluate_authorization(co
     // "If there are no ALLOW policies for the workload, allow the request."
     if (isolation.isolated_by.empty()) return std::nullopt;
     // "If any of the ALLOW policies match the request, allow the request. Deny the request."
-    return allow.rules.empty() ? Outcome{false, {isolation}} : allow;
+    return allow.rules.empty() ? Outcome{false, false, {isolation}} : allow;
 }
 
 NaiveEvaluator::Outcome NaiveEvaluator::evaluate(const Flow& flow, Scope scope) const {
     auto outcome = evaluate_tier(Tier::kAdmin, flow, scope);
     if (!outcome) outcome = evaluate_network_policies(flow, scope);
     if (!outcome) outcome = evaluate_tier(Tier::kBaseline, flow, scope);
-    if (!outcome) outcome = Outcome{true, {NaiveRule{}}};
+    if (!outcome) outcome = Outcome{true, false, {NaiveRule{}}};
     if (!outcome->is_allowed) return *outcome;
     const auto authorization = evaluate_authorization(flow, scope);
     if (!authorization) return *outcome;
@@ -218,7 +221,7 @@ NaiveVerdict NaiveEvaluator::judge(std::uint32_t slot, weir_direction direction,
     flow.endpoint = world_.local(slot);
     flow.subject = flow.endpoint == nullptr ? nullptr : world_.pod(flow.endpoint->pod);
     if (flow.subject == nullptr) {
-        return NaiveVerdict{false, false, {NaiveRule{}}};
+        return NaiveVerdict{false, false, false, {NaiveRule{}}};
     }
     flow.is_ingress = direction == WEIR_INGRESS;
     flow.peer = peer;
@@ -227,13 +230,12 @@ NaiveVerdict NaiveEvaluator::judge(std::uint32_t slot, weir_direction direction,
     flow.port = port;
     const auto all = evaluate(flow, Scope::kAll);
     if (!all.is_allowed) {
-        auto without_audited = evaluate(flow, Scope::kWithoutAudited);
-        NaiveVerdict verdict{without_audited.is_allowed, without_audited.is_allowed, all.rules};
-        return verdict;
+        const bool is_audited = evaluate(flow, Scope::kWithoutAudited).is_allowed;
+        return NaiveVerdict{is_audited, is_audited, !is_audited && all.is_for_all, all.rules};
     }
     const auto with_dry_runs = evaluate(flow, Scope::kWithDryRuns);
-    return with_dry_runs.is_allowed ? NaiveVerdict{true, false, all.rules}
-                                    : NaiveVerdict{true, true, with_dry_runs.rules};
+    return with_dry_runs.is_allowed ? NaiveVerdict{true, false, false, all.rules}
+                                    : NaiveVerdict{true, true, false, with_dry_runs.rules};
 }
 
 } // namespace weir::test

@@ -27,6 +27,9 @@ std::string to_string(const NaiveRule& rule);
 struct NaiveVerdict {
     bool is_allowed = false;
     bool is_audited = false;
+    // Denied to the pod's own node as well, which passes else: a tier's rule for everything says
+    // so.
+    bool is_own_node_denied = false;
     // Any of these may be named as the one that decides.
     std::vector<NaiveRule> rules;
 };
@@ -54,6 +57,7 @@ private:
     };
     struct Outcome {
         bool is_allowed = true;
+        bool is_for_all = false; // a tier's rule denies everything
         std::vector<NaiveRule> rules;
     };
 
