@@ -21,10 +21,11 @@ namespace {
 constexpr std::chrono::seconds kRetryAfter{2};
 
 std::string misfit_text(const DoesNotFit& misfit) {
+    const std::string culprit = misfit.policy.empty() ? "" : " because of " + misfit.policy;
     return fmt::format(
-        "the new state does not fit: {} needs {} entries and has {}; the old "
-        "revision stays in force; remove policies, rules or address blocks",
-        misfit.map, misfit.needed, misfit.limit);
+        "the new state does not fit{}: {} needs {} entries and has {}; the old revision stays in "
+        "force; remove policies, rules or address blocks",
+        culprit, misfit.map, misfit.needed, misfit.limit);
 }
 
 void warn(const Result<>& result) {
@@ -35,7 +36,7 @@ void warn(const Result<>& result) {
 
 Result<std::unique_ptr<Enforcer>> Enforcer::open(boost::asio::io_context& context,
                                                  const Config& config) {
-    auto dataplane = Dataplane::open({.bpffs = config.bpffs, .sizes = {}, .hook = HookKind::kAuto});
+    auto dataplane = Dataplane::open({.bpffs = config.bpffs});
     if (!dataplane) return std::unexpected(std::move(dataplane.error()));
     std::unique_ptr<Enforcer> enforcer(new Enforcer(context, config, std::move(*dataplane)));
     if (auto restored = enforcer->restore(); !restored) {

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::uint32_t kDefaultLimit = 100;
 constexpr std::size_t kMembersShown = 5;
+constexpr std::size_t kGroupsShown = 3;
 
 bool is_policy(Kind kind) {
     return kind != Kind::kNamespace && kind != Kind::kNode && kind != Kind::kPod;
@@ -221,8 +222,17 @@ private:
     std::vector<v1::FlowChange> changes_;
 };
 
+std::string group_name(const PairGroup& group) {
+    std::string name = group.name;
+    const std::size_t shown = std::min(group.also.size(), kGroupsShown - 1);
+    for (std::size_t i = 0; i < shown; ++i)
+        name += ", " + group.also[i];
+    if (group.also.size() == shown) return name;
+    return fmt::format("{} and {} more", name, group.also.size() - shown);
+}
+
 void fill_group(v1::PeerGroup& message, const PairGroup& group) {
-    message.set_name(group.name);
+    message.set_name(group_name(group));
     message.set_pods(static_cast<std::uint32_t>(group.pods.size()));
     for (const auto& pod : group.pods) {
         if (static_cast<std::size_t>(message.members_size()) == kMembersShown) return;

@@ -125,15 +125,20 @@ std::string why_not_judged(const ControlContext& context, const ExplainedEnd& en
         end.text());
 }
 
-// What passes before any table is asked, as in the programs.
+// What passes before policy, as in the programs.
 std::optional<std::uint32_t> passes_before_policy(const Question& question,
                                                   const ControlContext& context,
                                                   weir_direction direction) {
     if (question.source_address == question.destination_address) return WEIR_RULE_OWN_ADDRESS;
     const bool is_from_own_node =
         question.source.is_node && question.source.node == context.inventory.node_name();
-    if (direction == WEIR_INGRESS && is_from_own_node) return WEIR_RULE_OWN_NODE;
-    return std::nullopt;
+    if (direction != WEIR_INGRESS || !is_from_own_node) return std::nullopt;
+    // A cluster policy that fails closed denies it all the same.
+    const auto judgement = context.enforcer.compiler().judge(question.destination.endpoint->slot,
+                                                             direction, question.source_address,
+                                                             question.protocol, question.port);
+    if (judgement.is_own_node_denied) return std::nullopt;
+    return WEIR_RULE_OWN_NODE;
 }
 
 std::uint32_t key_of(const Question& question) {

@@ -19,6 +19,7 @@ namespace {
 // Above these a preview would take longer than anybody waits.
 constexpr std::size_t kMaxSubjects = 1024;
 constexpr std::size_t kMaxJudgements = 20'000'000;
+constexpr std::size_t kMaxCandidates = 200'000;
 
 bool is_policy(Kind kind) {
     return kind != Kind::kNamespace && kind != Kind::kNode && kind != Kind::kPod;
@@ -70,7 +71,14 @@ public:
     }
 
 private:
-    using Candidate = std::tuple<std::size_t, std::size_t, std::size_t>; // ends and family
+    using Candidate = std::tuple<std::size_t, std::size_t, std::size_t>;   // ends and family
+    using Ends = std::pair<WorldEnd, WorldEnd>;                            // source, destination
+    using SidePlaces = std::tuple<weir_direction, WorldPlace, WorldPlace>; // before, after
+    struct PortDifference {
+        WorldVerdict before;
+        WorldVerdict after;
+        std::vector<KeySpan> ports;
+    };
 
     // Groups whose own rules may differ: selected by a changed policy, or any when the cluster
     // itself changes.
@@ -124,9 +132,8 @@ private:
     }
 
     // The two ends in one world; nothing when one of them has no address there.
-    std::optional<std::pair<WorldEnd, WorldEnd>> ends_in(std::size_t world, std::size_t source,
-                                                         std::size_t destination,
-                                                         std::size_t family) const {
+    std::optional<Ends> ends_in(std::size_t world, std::size_t source, std::size_t destination,
+                                std::size_t family) const {
         const auto& from = ends_[source].ends[world][family];
         const bool is_same = source == destination;
         if (is_same && !ends_[destination].companion) return {};
@@ -144,7 +151,7 @@ private:
                     add_candidate(subject, peer, family, WEIR_EGRESS, cuts);
                     add_candidate(peer, subject, family, WEIR_INGRESS, cuts);
                 }
-                if (judgements_ > kMaxJudgements) {
+                if (judgements_ > kMaxJudgements || candidates_.size() > kMaxCandidates) {
                     report_.incomplete = "there are too many pairs: not all were compared";
                     return;
                 }
@@ -158,48 +165,85 @@ private:
         const auto after = ends_in(1, source, destination, family);
         if (!before || !after) return;
         ++report_.pairs_compared;
-        for (const auto cut : cuts) {
-            judgements_ += 2;
+        const auto place = places_of(*before, *after, direction);
+        const auto known = place ? sides_.find(*place) : sides_.end();
+        const bool differs =
+            known != sides_.end() ? known->second : side_differs(*before, *after, direction, cuts);
+        if (place) sides_.emplace(*place, differs);
+        if (differs) candidates_.insert({source, destination, family});
+    }
+
+    // What the side's difference depends on; nothing where the tables are not all.
+    std::optional<SidePlaces> places_of(const Ends& before, const Ends& after,
+                                        weir_direction direction) const {
+        const auto was = worlds_[0]->place_of(before.first, before.second, direction);
+        const auto is = worlds_[1]->place_of(after.first, after.second, direction);
+        if (!was || !is) return {};
+        return SidePlaces{direction, *was, *is};
+    }
+
+    bool side_differs(const Ends& before, const Ends& after, weir_direction direction,
+                      const std::set<std::uint32_t>& cuts) {
+        judgements_ += 2 * cuts.size();
+        return std::ranges::any_of(cuts, [&](std::uint32_t cut) {
             const auto port = static_cast<std::uint16_t>(cut);
-            const auto old_side = worlds_[0]->judge_side(before->first, before->second, direction,
+            const auto old_side = worlds_[0]->judge_side(before.first, before.second, direction,
                                                          protocol_of(cut), port);
-            const auto new_side = worlds_[1]->judge_side(after->first, after->second, direction,
+            const auto new_side = worlds_[1]->judge_side(after.first, after.second, direction,
                                                          protocol_of(cut), port);
-            if (old_side.verdict == new_side.verdict) continue;
-            candidates_.insert({source, destination, family});
-            return;
-        }
+            return old_side.verdict != new_side.verdict;
+        });
     }
 
     void compare_pair(std::size_t source, std::size_t destination, std::size_t family) {
-        const auto before = ends_in(0, source, destination, family);
-        const auto after = ends_in(1, source, destination, family);
+        const auto before = *ends_in(0, source, destination, family);
+        const auto after = *ends_in(1, source, destination, family);
+        const auto egress = places_of(before, after, WEIR_EGRESS);
+        const auto ingress = places_of(before, after, WEIR_INGRESS);
+        std::vector<PortDifference> found;
+        if (!egress || !ingress) {
+            found = port_differences(before, after, cuts_between(source, destination));
+        } else {
+            const auto [known, is_new] = pairs_.try_emplace({*egress, *ingress});
+            if (is_new) {
+                known->second = port_differences(before, after, cuts_between(source, destination));
+            }
+            found = known->second;
+        }
+        const bool has_other_family = ends_in(0, source, destination, 1 - family).has_value();
+        for (auto& one : found) {
+            report_.differences.push_back({.source = ends_[source].shown,
+                                           .destination = ends_[destination].shown,
+                                           .is_v4 = family == 0,
+                                           .is_both_families = !has_other_family,
+                                           .before = one.before,
+                                           .after = one.after,
+                                           .ports = std::move(one.ports)});
+        }
+    }
+
+    std::set<std::uint32_t> cuts_between(std::size_t source, std::size_t destination) {
         std::set<std::uint32_t> cuts = cuts_of(source);
         cuts.insert(cuts_of(destination).begin(), cuts_of(destination).end());
-        std::vector<PairDifference> found;
+        return cuts;
+    }
+
+    std::vector<PortDifference> port_differences(const Ends& before, const Ends& after,
+                                                 const std::set<std::uint32_t>& cuts) const {
+        std::vector<PortDifference> found;
         for (auto cut = cuts.begin(); cut != cuts.end(); ++cut) {
             const auto port = static_cast<std::uint16_t>(*cut);
             const auto protocol = protocol_of(*cut);
-            const auto was = worlds_[0]->judge(before->first, before->second, protocol, port);
-            const auto is = worlds_[1]->judge(after->first, after->second, protocol, port);
+            const auto was = worlds_[0]->judge(before.first, before.second, protocol, port);
+            const auto is = worlds_[1]->judge(after.first, after.second, protocol, port);
             if (was.verdict == is.verdict) continue;
-            auto same = std::ranges::find_if(found, [&](const PairDifference& one) {
+            auto same = std::ranges::find_if(found, [&](const PortDifference& one) {
                 return one.before == was && one.after == is;
             });
-            if (same == found.end()) {
-                found.push_back(
-                    {.source = ends_[source].shown,
-                     .destination = ends_[destination].shown,
-                     .is_v4 = family == 0,
-                     .is_both_families = !ends_in(0, source, destination, 1 - family).has_value(),
-                     .before = was,
-                     .after = is,
-                     .ports = {}});
-                same = std::prev(found.end());
-            }
+            if (same == found.end()) same = found.insert(found.end(), {was, is, {}});
             add_span(same->ports, span_from(cut, cuts));
         }
-        std::ranges::move(found, std::back_inserter(report_.differences));
+        return found;
     }
 
     static void add_span(std::vector<KeySpan>& spans, KeySpan span) {
@@ -213,70 +257,92 @@ private:
         }
     }
 
+    // What two differences have to share to be told as one, beside their ends.
+    static std::string outcome_of(const PairDifference& one) {
+        const auto verdict = [](const WorldVerdict& side) {
+            return fmt::format("{}/{}/{} ", static_cast<int>(side.verdict),
+                               static_cast<int>(side.direction), side.rule);
+        };
+        std::string text = verdict(one.before) + verdict(one.after);
+        for (const auto& span : one.ports)
+            text += fmt::format("{}-{} ", span.first, span.last);
+        return text;
+    }
+
+    static std::string end_key(const PairGroup& group) {
+        if (group.pods.empty()) return group.name;
+        return group.name + " " + group.pods.front().name.get();
+    }
+
     // Both families alike are one difference, a block that fares as all other addresses is none of
     // its own, and sources that fare alike stand together.
     void tidy() {
-        auto& all = report_.differences;
-        const auto is_alike = [](const PairDifference& a, const PairDifference& b) {
-            return a.before == b.before && a.after == b.after && a.ports == b.ports;
-        };
+        merge_families();
+        drop_ordinary_blocks();
+        join_sources();
+        std::ranges::stable_sort(report_.differences,
+                                 [](const PairDifference& a, const PairDifference& b) {
+                                     return std::tie(a.destination.name, a.source.name) <
+                                            std::tie(b.destination.name, b.source.name);
+                                 });
+    }
+
+    void merge_families() {
+        std::map<std::string, std::size_t> known; // IPv4's, by ends and outcome
         std::vector<PairDifference> merged;
-        for (auto& one : all) {
-            const auto twin = std::ranges::find_if(merged, [&](const PairDifference& other) {
-                return other.is_v4 != one.is_v4 && !other.is_both_families &&
-                       other.source == one.source && other.destination == one.destination &&
-                       is_alike(other, one);
-            });
-            if (twin == merged.end()) {
-                merged.push_back(std::move(one));
-            } else {
-                twin->is_both_families = true;
+        for (auto& one : report_.differences) {
+            const std::string key = end_key(one.source) + "|" + end_key(one.destination) + "|" +
+                                    outcome_of(one) + (one.is_both_families ? "only" : "");
+            const auto twin = known.find(key);
+            if (twin != known.end() && merged[twin->second].is_v4 != one.is_v4) {
+                merged[twin->second].is_both_families = true;
+                continue;
             }
+            known.emplace(key, merged.size());
+            merged.push_back(std::move(one));
         }
-        all = std::move(merged);
-        drop_ordinary_blocks(is_alike);
-        join_sources(is_alike);
-        std::ranges::stable_sort(all, [](const PairDifference& a, const PairDifference& b) {
-            return std::tie(a.destination.name, a.source.name) <
-                   std::tie(b.destination.name, b.source.name);
+        report_.differences = std::move(merged);
+    }
+
+    static bool is_block(const PairGroup& group) {
+        return group.pods.empty() && group.name != kOtherName && !group.name.starts_with("node/");
+    }
+
+    // What a block's difference would be were it of all other addresses.
+    static std::string as_other(const PairDifference& one) {
+        const std::string source = is_block(one.source) ? kOtherName : end_key(one.source);
+        const std::string destination =
+            is_block(one.destination) ? kOtherName : end_key(one.destination);
+        return source + "|" + destination + "|" + outcome_of(one);
+    }
+
+    void drop_ordinary_blocks() {
+        std::set<std::string> of_others;
+        for (const auto& one : report_.differences) {
+            if (!is_block(one.source) && !is_block(one.destination))
+                of_others.insert(as_other(one));
+        }
+        std::erase_if(report_.differences, [&](const PairDifference& one) {
+            const bool has_block = is_block(one.source) || is_block(one.destination);
+            return has_block && of_others.contains(as_other(one));
         });
     }
 
-    void drop_ordinary_blocks(const auto& is_alike) {
-        auto& all = report_.differences;
-        const std::vector<PairDifference> everything = all;
-        const auto is_block = [](const PairGroup& group) {
-            return group.pods.empty() && group.name.find("/") != std::string::npos &&
-                   !group.name.starts_with("node/");
-        };
-        std::erase_if(all, [&](const PairDifference& one) {
-            return std::ranges::any_of(everything, [&](const PairDifference& other) {
-                const bool is_family = one.is_v4 == other.is_v4 || other.is_both_families;
-                if (!is_family || !is_alike(one, other)) return false;
-                const bool is_source = is_block(one.source) &&
-                                       other.source.name == "other addresses" &&
-                                       one.destination == other.destination;
-                const bool is_destination = is_block(one.destination) &&
-                                            other.destination.name == "other addresses" &&
-                                            one.source == other.source;
-                return is_source || is_destination;
-            });
-        });
-    }
-
-    void join_sources(const auto& is_alike) {
+    void join_sources() {
+        std::map<std::string, std::size_t> known;
         std::vector<PairDifference> joined;
         for (auto& one : report_.differences) {
-            const auto same = std::ranges::find_if(joined, [&](const PairDifference& other) {
-                return other.destination == one.destination && other.is_v4 == one.is_v4 &&
-                       other.is_both_families == one.is_both_families && is_alike(other, one);
-            });
-            if (same == joined.end()) {
+            const std::string key = end_key(one.destination) + "|" + outcome_of(one) +
+                                    (one.is_v4 ? "4" : "6") + (one.is_both_families ? "both" : "");
+            const auto [same, is_new] = known.try_emplace(key, joined.size());
+            if (is_new) {
                 joined.push_back(std::move(one));
                 continue;
             }
-            if (same->source.name != one.source.name) same->source.name += ", " + one.source.name;
-            std::ranges::move(one.source.pods, std::back_inserter(same->source.pods));
+            PairGroup& source = joined[same->second].source;
+            const auto& last = source.also.empty() ? source.name : source.also.back();
+            if (last != one.source.name) source.also.push_back(one.source.name);
+            std::ranges::move(one.source.pods, std::back_inserter(source.pods));
         }
         report_.differences = std::move(joined);
     }
@@ -288,6 +354,9 @@ private:
     std::vector<PairEnd> ends_;
     std::map<std::size_t, std::set<std::uint32_t>> cuts_;
     std::set<Candidate> candidates_;
+    // What was found once holds for all ends in the same places.
+    std::map<SidePlaces, bool> sides_;
+    std::map<std::pair<SidePlaces, SidePlaces>, std::vector<PortDifference>> pairs_;
     std::size_t judgements_ = 0;
     PairReport report_;
 };

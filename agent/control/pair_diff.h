@@ -12,10 +12,14 @@
 
 namespace weir {
 
+// The name of the group of all addresses that no policy in question names.
+inline constexpr const char* kOtherName = "other addresses";
+
 // Pods that policy treats alike in both states, a node, or addresses outside.
 struct PairGroup {
     std::string name; // "shop/web", "node/n1", "10.0.0.0/8", "other addresses"
     std::vector<ObjectName> pods{};
+    std::vector<std::string> also{}; // names of other groups that fare alike; pods has theirs too
 
     bool operator==(const PairGroup&) const = default;
 };

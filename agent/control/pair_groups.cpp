@@ -120,7 +120,7 @@ void PairGroups::group_pods() {
 
 void PairGroups::add_nodes() {
     for (const auto& [name, object] : worlds_[0]->inventory().nodes()) {
-        PairEnd end{.kind = PairEnd::Kind::kNode, .shown = {"node/" + name.get(), {}}};
+        PairEnd end{.kind = PairEnd::Kind::kNode, .shown = {"node/" + name.get()}};
         for (std::size_t world = 0; world < 2; ++world) {
             const auto* addresses = worlds_[world]->inventory().node_addresses(name);
             if (addresses == nullptr) continue;
@@ -147,7 +147,7 @@ std::optional<PairEnd> PairGroups::sample(const Cidr& block, const std::set<Cidr
     Address address = block.network;
     for (int i = 0; i < kTries && block.contains(address); ++i, address = next(address)) {
         if (is_owned(address) || is_in_narrower(address)) continue;
-        PairEnd end{.kind = PairEnd::Kind::kBlock, .shown = {block.to_string(), {}}};
+        PairEnd end{.kind = PairEnd::Kind::kBlock, .shown = {block.to_string()}};
         end.ends = everywhere(worlds_[0]->end_of(address), worlds_[1]->end_of(address));
         return end;
     }
@@ -156,7 +156,7 @@ std::optional<PairEnd> PairGroups::sample(const Cidr& block, const std::set<Cidr
 
 // An address of each family that no block holds.
 PairEnd PairGroups::other() const {
-    PairEnd end{.kind = PairEnd::Kind::kOther, .shown = {"other addresses", {}}};
+    PairEnd end{.kind = PairEnd::Kind::kOther, .shown = {kOtherName}};
     const auto try_each = [&](const auto& texts) {
         for (const char* text : texts) {
             const Address address = *Address::parse(text);

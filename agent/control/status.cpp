@@ -38,16 +38,20 @@ void add_maps(v1::StatusResponse& status, const Enforcer& enforcer) {
 }
 
 void add_counters(v1::StatusResponse& status, const std::vector<weir_counter>& counters) {
+    const auto add = [&status](std::uint8_t direction, const char* reason,
+                               const weir_counter& counter) {
+        auto* message = status.add_counters();
+        message->set_direction(direction_word(direction));
+        message->set_reason(reason);
+        message->set_packets(counter.packets);
+        message->set_bytes(counter.bytes);
+    };
     for (std::uint8_t direction = 0; direction < WEIR_DIRECTIONS; ++direction) {
         for (std::uint8_t reason = 0; reason < WEIR_DROP_REASON_COUNT; ++reason) {
-            const auto& counter =
-                counters[direction * std::size_t{WEIR_DROP_REASON_COUNT} + reason];
-            auto* message = status.add_counters();
-            message->set_direction(direction_word(direction));
-            message->set_reason(reason == WEIR_DROP_NONE ? "allowed" : drop_word(reason));
-            message->set_packets(counter.packets);
-            message->set_bytes(counter.bytes);
+            add(direction, reason == WEIR_DROP_NONE ? "allowed" : drop_word(reason),
+                counters[direction * std::size_t{WEIR_DROP_REASON_COUNT} + reason]);
         }
+        add(direction, "audited", counters[WEIR_COUNTER_AUDITED + std::size_t{direction}]);
     }
     status.set_events_lost(counters[WEIR_COUNTER_EVENTS_LOST].packets);
 }
@@ -99,6 +103,7 @@ void add_wrongs(v1::StatusResponse& status, const ControlContext& context) {
     misfit->set_map(revision.does_not_fit->map);
     misfit->set_needed(revision.does_not_fit->needed);
     misfit->set_limit(revision.does_not_fit->limit);
+    misfit->set_culprit(revision.does_not_fit->policy);
 }
 
 void add_hooks(v1::StatusResponse& status, const ControlContext& context) {

@@ -82,18 +82,31 @@ WorldVerdict World::judge_side(const WorldEnd& source, const WorldEnd& destinati
         verdict.rule = WEIR_RULE_OWN_ADDRESS;
         return verdict;
     }
+    const auto judgement = compiler_.judge(
+        slot->second, direction, is_egress ? destination.address : source.address, protocol, port);
     const bool is_own_node =
         !source.is_pod() && !source.node.get().empty() && source.node == destination.node;
-    if (!is_egress && is_own_node) {
+    if (!is_egress && is_own_node && !judgement.is_own_node_denied) {
         verdict.rule = WEIR_RULE_OWN_NODE;
         return verdict;
     }
-    const auto judgement = compiler_.judge(
-        slot->second, direction, is_egress ? destination.address : source.address, protocol, port);
     verdict.rule = judgement.rule;
     if (judgement.is_audited) verdict.verdict = FlowVerdict::kAudit;
     if (!judgement.is_allowed) verdict.verdict = FlowVerdict::kDeny;
     return verdict;
+}
+
+std::optional<WorldPlace> World::place_of(const WorldEnd& source, const WorldEnd& destination,
+                                          weir_direction direction) const {
+    const bool is_egress = direction == WEIR_EGRESS;
+    const WorldEnd& subject = is_egress ? source : destination;
+    const WorldEnd& peer = is_egress ? destination : source;
+    const bool is_node = !peer.is_pod() && !peer.node.get().empty();
+    if (is_node || source.address == destination.address) return {};
+    const auto slot = slots_.find(subject.pod);
+    if (!subject.is_pod() || slot == slots_.end()) return WorldPlace{};
+    const auto judgement = compiler_.judge(slot->second, direction, peer.address, 0, 0);
+    return WorldPlace{judgement.table, judgement.class_id};
 }
 
 WorldVerdict World::judge(const WorldEnd& source, const WorldEnd& destination,

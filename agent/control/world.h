@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -34,6 +35,14 @@ struct WorldVerdict {
     bool operator==(const WorldVerdict&) const = default;
 };
 
+// What one side's verdicts depend on besides protocol and port.
+struct WorldPlace {
+    std::uint32_t table = WEIR_TABLE_NONE;
+    std::uint32_t class_id = WEIR_CLASS_NONE;
+
+    auto operator<=>(const WorldPlace&) const = default;
+};
+
 class World {
 public:
     explicit World(const std::vector<SharedObject>& objects);
@@ -55,6 +64,11 @@ public:
     WorldVerdict judge_side(const WorldEnd& source, const WorldEnd& destination,
                             weir_direction direction, std::uint8_t protocol,
                             std::uint16_t port) const;
+
+    // Where the side's verdicts stand: the same for all peers, and pods, that are judged alike.
+    // Nothing where the tables are not all that counts.
+    std::optional<WorldPlace> place_of(const WorldEnd& source, const WorldEnd& destination,
+                                       weir_direction direction) const;
 
 private:
     Inventory inventory_{""};

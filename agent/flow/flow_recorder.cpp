@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -12,14 +13,9 @@ namespace weir {
 namespace {
 
 // 0 counts as 1; events that are no verdict stand for nothing new.
-template <typename Event>
-std::uint64_t stands_for(const Event& event) {
-    if (event.type != WEIR_EVENT_ALLOWED && event.type != WEIR_EVENT_DENIED) return 0;
-    if constexpr (requires { event.stands_for; }) {
-        return event.stands_for == 0 ? 1 : event.stands_for;
-    } else {
-        return 1;
-    }
+std::uint64_t stands_for(const weir_event& event) {
+    const bool is_verdict = event.type == WEIR_EVENT_ALLOWED || event.type == WEIR_EVENT_DENIED;
+    return is_verdict ? std::max<std::uint64_t>(1, event.stands_for) : 0;
 }
 
 } // namespace

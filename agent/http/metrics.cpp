@@ -82,6 +82,10 @@ private:
         }
         read_verdict(direction, "allow", counters[base + WEIR_DROP_NONE]);
         read_verdict(direction, "deny", dropped);
+        raise(counter("weir_audited_packets_total",
+                      "Packets let by although audited policies deny them, or dry runs would",
+                      {{"direction", direction_word(direction)}}),
+              counters[WEIR_COUNTER_AUDITED + std::size_t{direction}].packets);
     }
 
     void read_verdict(std::uint8_t direction, const char* verdict, const weir_counter& total) {
@@ -109,6 +113,8 @@ private:
     void read_map(const char* map, std::uint32_t entries, std::uint32_t most) {
         gauge("weir_map_entries", "Entries in use", {{"map", map}}).Set(entries);
         gauge("weir_map_max_entries", "Entries that fit", {{"map", map}}).Set(most);
+        gauge("weir_map_fill_ratio", "Entries in use of those that fit, 0 to 1", {{"map", map}})
+            .Set(most == 0 ? 0 : static_cast<double>(entries) / most);
     }
 
     void read_state() {
