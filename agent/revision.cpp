@@ -47,8 +47,8 @@ public:
 
     Result<> write(const Transaction& transaction) {
         auto done = check_bounds(transaction);
+        if (done) done = write_rows(transaction);
         if (!done) return done;
-        write_rows(transaction);
         if (done) done = insert_rules(transaction.rules);
         if (done) done = write_peers(transaction.peers);
         if (done) done = write_prefixes(transaction.prefixes);
@@ -84,12 +84,18 @@ private:
     }
 
     // Nothing refers to them yet: they need no taking back.
-    void write_rows(const Transaction& transaction) const {
+    Result<> write_rows(const Transaction& transaction) const {
+        auto acquired = maps_.rows.acquire();
+        if (acquired) acquired = maps_.tables.acquire();
+        if (!acquired) return acquired;
         for (const RowWrite& row : transaction.rows)
             for (std::uint32_t i = 0; i < row.intervals.size(); ++i)
                 maps_.rows[row.offset + i] = row.intervals[i];
         for (const DefaultRowWrite& row : transaction.default_rows)
             maps_.tables[row.table] = row.row;
+        maps_.rows.release();
+        maps_.tables.release();
+        return {};
     }
 
     Result<> insert_rules(const std::vector<RuleInsert>& rules) {

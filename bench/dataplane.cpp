@@ -71,7 +71,7 @@ class Bench {
 public:
     static Result<Bench> open() {
         Bench bench;
-        auto dataplane = Dataplane::open({.shares = PodShares::none()});
+        auto dataplane = Dataplane::open({.bpffs = {}, .sizes = {}, .shares = PodShares::none()});
         if (!dataplane) return std::unexpected(dataplane.error());
         bench.dataplane_ = std::make_unique<Dataplane>(std::move(*dataplane));
         if (auto done = write_policy(*bench.dataplane_); !done)

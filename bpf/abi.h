@@ -41,18 +41,30 @@ WEIR_ASSERT_SIZE(struct weir_address, 16);
 
 /* ---- pods ---------------------------------------------------------------------------------- */
 
-/* weir_pods: ARRAY (mmap), one slot per endpoint. The agent writes, the programs read.
+/* A count of packets, as on the wire. */
+struct weir_counter {
+    __u64 packets;
+    __u64 bytes;
+};
+WEIR_ASSERT_SIZE(struct weir_counter, 16);
+
+/* weir_pods: ARRAY (mmap), one slot per endpoint. The agent writes, the programs read; passed alone
+ * is the programs'.
  * rules[direction] is replaced by one aligned 8-byte store: generation in the upper half, table in
  * the lower. A program loads it once, before anything else that a verdict depends on. What most
- * packets need lies in the first 64 bytes. */
+ * packets need lies in the first 64 bytes. passed[hook] counts the packets of established flows: a
+ * per-CPU map would be one page more to look up in a cold TLB, a quarter of what such a packet
+ * costs. It goes on counting when the slot changes hands. */
 struct weir_pod {
     __u64 rules[WEIR_DIRECTIONS];
     __u32 ifindex; /* host side of the pod's veth; 0 while the slot is free */
     __u8 mac[6];   /* of the pod's interface */
     __u8 pad[6];
     struct weir_address addresses[WEIR_POD_ADDRESSES]; /* the pod's own; unused ones are :: */
+    struct weir_counter passed[WEIR_DIRECTIONS];       /* in a cache line of their own */
+    __u64 spare[4];
 };
-WEIR_ASSERT_SIZE(struct weir_pod, 128);
+WEIR_ASSERT_SIZE(struct weir_pod, 192);
 
 /* No slot. */
 #define WEIR_SLOT_NONE 0xffffffffu
@@ -258,14 +270,9 @@ enum weir_drop_reason {
         WEIR_DROP_REASON_COUNT
 };
 
-/* weir_counters: PERCPU_ARRAY, index direction * WEIR_DROP_REASON_COUNT + reason, where reason 0
- * counts what was let by. Packets and bytes as on the wire. Indices from WEIR_COUNTER_EVENTS_LOST
- * on count other things. */
-struct weir_counter {
-    __u64 packets;
-    __u64 bytes;
-};
-WEIR_ASSERT_SIZE(struct weir_counter, 16);
+/* weir_counters: PERCPU_ARRAY of struct weir_counter, index direction * WEIR_DROP_REASON_COUNT +
+ * reason, where reason 0 counts what was let by and is not in weir_pods. Indices from
+ * WEIR_COUNTER_EVENTS_LOST on count other things. */
 
 enum {
     WEIR_COUNTER_EVENTS_LOST =

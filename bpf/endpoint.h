@@ -22,7 +22,7 @@ struct {
 
 /* The hash of an interface's number and its two cold cache lines cost as much as the whole lookup
  * of the flow: nearly every endpoint is in its home slot. */
-static __always_inline const struct weir_pod* endpoint_lookup(__u32 ifindex, __u32* slot) {
+static __always_inline struct weir_pod* endpoint_lookup(__u32 ifindex, __u32* slot) {
     __u32 home = WEIR_SLOT_HOME(ifindex);
     struct weir_pod* pod = bpf_map_lookup_elem(&weir_pods, &home);
     __u32* found;

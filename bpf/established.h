@@ -98,7 +98,7 @@ static __always_inline int established_tick(struct weir_flow* flow, __u8 protoco
 /* Lets such a packet by and counts it. Returns whether it did. */
 static __always_inline int established_pass(struct __sk_buff* skb, __u32 direction) {
     struct established passage;
-    const struct weir_pod* pod;
+    struct weir_pod* pod;
     struct weir_flow* flow;
     __u32 slot, local;
     __u16 tick = bpf_jiffies64();
@@ -126,7 +126,8 @@ static __always_inline int established_pass(struct __sk_buff* skb, __u32 directi
         __sync_fetch_and_add(&flow->packets[!from_initiator], 1);
         __sync_fetch_and_add(&flow->bytes[!from_initiator], skb->len);
     }
-    counter_add(direction * WEIR_DROP_REASON_COUNT, 1, skb->len);
+    __sync_fetch_and_add(&pod->passed[direction].packets, 1);
+    __sync_fetch_and_add(&pod->passed[direction].bytes, skb->len);
     return 1;
 }
 

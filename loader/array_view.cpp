@@ -26,14 +26,26 @@ Result<MappedArray> MappedArray::open(int fd, std::size_t value_size) {
     if (info.value_size != value_size) return failure(name + ": value size differs from bpf/abi.h");
 
     MappedArray array;
+    array.fd_ = fd;
     array.stride_ = round_up(value_size, 8); // as the kernel lays arrays out
     array.size_ = info.max_entries;
     array.length_ =
         round_up(array.stride_ * array.size_, static_cast<std::size_t>(sysconf(_SC_PAGESIZE)));
-    void* memory = mmap(nullptr, array.length_, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (memory == MAP_FAILED) return failure_errno("map " + name);
-    array.memory_ = memory;
+    if (auto mapped = array.acquire(); !mapped) return std::unexpected(std::move(mapped.error()));
     return array;
+}
+
+Result<> MappedArray::acquire() const {
+    if (memory_ != nullptr) return {};
+    void* memory = mmap(nullptr, length_, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
+    if (memory == MAP_FAILED) return failure_errno("map an array of the dataplane");
+    memory_ = memory;
+    return {};
+}
+
+void MappedArray::release() const {
+    if (memory_ != nullptr) munmap(memory_, length_);
+    memory_ = nullptr;
 }
 
 MappedArray::MappedArray(MappedArray&& other) noexcept {
@@ -41,6 +53,7 @@ MappedArray::MappedArray(MappedArray&& other) noexcept {
 }
 
 MappedArray& MappedArray::operator=(MappedArray&& other) noexcept {
+    std::swap(fd_, other.fd_);
     std::swap(memory_, other.memory_);
     std::swap(length_, other.length_);
     std::swap(stride_, other.stride_);
@@ -49,7 +62,7 @@ MappedArray& MappedArray::operator=(MappedArray&& other) noexcept {
 }
 
 MappedArray::~MappedArray() {
-    if (memory_ != nullptr) munmap(memory_, length_);
+    release();
 }
 
 void* MappedArray::element(std::uint32_t index) const {

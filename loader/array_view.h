@@ -24,12 +24,18 @@ public:
     // Fails if the map is no mmapable array or its elements are of another size.
     static Result<MappedArray> open(int fd, std::size_t value_size);
 
-    // Precondition: index < size().
+    // Lets go of the memory, which counts as this process's as long as it is mapped, and takes it
+    // again. open() takes it.
+    void release() const;
+    Result<> acquire() const;
+
+    // Precondition: acquired, index < size().
     void* element(std::uint32_t index) const;
     std::uint32_t size() const { return size_; }
 
 private:
-    void* memory_ = nullptr;
+    int fd_ = -1; // the map's; not owned
+    mutable void* memory_ = nullptr;
     std::size_t length_ = 0; // bytes mapped
     std::size_t stride_ = 0; // bytes from one element to the next
     std::uint32_t size_ = 0; // elements
@@ -48,7 +54,10 @@ public:
         return view;
     }
 
-    // Precondition: index < size(). The reference lives as long as the view.
+    void release() const { mapped_.release(); }
+    Result<> acquire() const { return mapped_.acquire(); }
+
+    // Precondition: acquired, index < size(). The reference lives until release().
     T& operator[](std::uint32_t index) const { return *static_cast<T*>(mapped_.element(index)); }
     std::uint32_t size() const { return mapped_.size(); }
 

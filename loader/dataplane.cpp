@@ -154,6 +154,14 @@ Result<std::vector<weir_counter>> Dataplane::counters() const {
             sums[index].bytes += counter.bytes;
         }
     }
+    for (std::uint32_t slot = 0; slot < state_->maps.pods.size(); ++slot) {
+        for (const auto direction : {WEIR_EGRESS, WEIR_INGRESS}) {
+            const weir_counter& passed = state_->maps.pods[slot].passed[direction];
+            weir_counter& sum = sums[direction * std::size_t{WEIR_DROP_REASON_COUNT}];
+            sum.packets += __atomic_load_n(&passed.packets, __ATOMIC_RELAXED);
+            sum.bytes += __atomic_load_n(&passed.bytes, __ATOMIC_RELAXED);
+        }
+    }
     return sums;
 }
 

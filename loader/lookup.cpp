@@ -64,12 +64,17 @@ void search(const Maps& maps, std::uint32_t port_key, PolicyLookup& way) {
 Result<PolicyLookup> look_up_policy(const Maps& maps, std::uint32_t slot, weir_direction direction,
                                     const weir_address& peer, std::uint32_t port_key) {
     if (slot >= maps.pods.size()) return failure("no slot " + std::to_string(slot));
+    auto acquired = maps.rows.acquire();
+    if (acquired) acquired = maps.tables.acquire();
+    if (!acquired) return std::unexpected(std::move(acquired.error()));
     PolicyLookup way;
     way.table =
         WEIR_RULES_TABLE(__atomic_load_n(&maps.pods[slot].rules[direction], __ATOMIC_ACQUIRE));
     if (auto found = find_class(maps, peer, way); !found) return std::unexpected(found.error());
     if (auto found = find_row(maps, way); !found) return std::unexpected(found.error());
     search(maps, port_key, way);
+    maps.rows.release();
+    maps.tables.release();
     return way;
 }
 

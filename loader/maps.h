@@ -35,6 +35,8 @@ struct PodShares {
     static constexpr PodShares none() { return {INT32_MAX, UINT32_MAX}; }
 };
 
+// weir_rows and weir_tables are acquired and released by whoever uses them, after the start: they
+// are large, and used for a moment at a time.
 struct Maps {
     Map<std::uint32_t, std::uint32_t> endpoints;
     ArrayView<weir_pod> pods;

@@ -26,6 +26,8 @@ void read_default_rows(const Maps& maps, RawState& state) {
 } // namespace
 
 Result<RawState> read_raw_state(const Maps& maps) {
+    if (auto acquired = maps.tables.acquire(); !acquired)
+        return std::unexpected(std::move(acquired.error()));
     RawState state;
     state.meta = maps.meta[0];
     read_slots(maps, state);

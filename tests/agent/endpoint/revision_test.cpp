@@ -87,6 +87,7 @@ TEST_F(RevisionTest, IsWrittenWhole) {
     const auto written = write_revision(dataplane, second(), 2);
     ASSERT_TRUE(written) << written.error().what;
     const Maps& maps = dataplane.maps();
+    ASSERT_TRUE(maps.rows.acquire() && maps.tables.acquire());
     EXPECT_EQ(maps.rows[2].verdict, 18u);
     EXPECT_EQ(maps.tables[2].count, 2u);
     EXPECT_EQ((*maps.rules.lookup({2, 7}))->offset, 1u);
@@ -137,6 +138,7 @@ TEST_F(RevisionTest, BeyondTheArraysIsRefusedBeforeAnythingIsWritten) {
     for (const auto& transaction : {row, table, slot}) {
         EXPECT_FALSE(write_revision(dataplane, transaction, 2));
         expect_first_in_force();
+        ASSERT_TRUE(dataplane.maps().tables.acquire());
         EXPECT_EQ(dataplane.maps().tables[2].count, 0u);
     }
 }
