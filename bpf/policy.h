@@ -47,13 +47,15 @@ struct {
 } weir_rows SEC(".maps");
 
 static __always_inline __u32 policy_class(const struct weir_address* address) {
-    struct weir_peer* peer = bpf_map_lookup_elem(&weir_peers, address);
-    struct weir_prefix prefix;
+    struct weir_prefix prefix = {.prefix_length = 128};
+    struct weir_peer* peer;
     __u32* class_id;
 
-    if (peer) return peer->class_id;
-    prefix.prefix_length = 128;
+    /* Before 6.2 a global function's argument is no map key: "R2 type=mem expected=fp, pkt, ...".
+     * The prefix's copy serves both maps, the stack is short. */
     __builtin_memcpy(&prefix.address, address, sizeof(prefix.address));
+    peer = bpf_map_lookup_elem(&weir_peers, &prefix.address);
+    if (peer) return peer->class_id;
     class_id = bpf_map_lookup_elem(&weir_prefixes, &prefix);
     return class_id ? *class_id : WEIR_CLASS_NONE;
 }
@@ -93,13 +95,9 @@ __noinline int policy_decide(__u32 table, const struct weir_address* peer, __u32
     struct weir_rule_key key = {.table = table};
     struct weir_row* row;
     struct weir_row copy;
-    struct weir_address address;
 
     if (!peer || !verdict) return -WEIR_DROP_DANGLING_ID;
-    /* Before 6.2 a global function's argument is no map key: "R2 type=mem expected=fp, pkt, ...".
-     */
-    address = *peer;
-    key.class_id = policy_class(&address);
+    key.class_id = policy_class(peer);
     row = key.class_id == WEIR_CLASS_NONE ? 0 : bpf_map_lookup_elem(&weir_rules, &key);
     if (!row) row = bpf_map_lookup_elem(&weir_tables, &table);
     if (!row || !row->count) return -WEIR_DROP_DANGLING_ID;
