@@ -51,9 +51,9 @@ void set_isolation(const std::vector<Record*>& records, const PodRecord& subject
 template <typename Record>
 IsolationBook::Policies participants(const std::vector<Record*>& records, const PodRecord& subject,
                                      Evaluation evaluation, weir_direction direction) {
-    constexpr auto kKind =
+    constexpr auto kind =
         std::is_same_v<Record, PolicyRecord> ? Kind::kNetworkPolicy : Kind::kAuthorizationPolicy;
-    IsolationBook::Policies policies(to_string(kKind), direction);
+    IsolationBook::Policies policies(to_string(kind), direction);
     for (const auto* record : records) {
         if (takes_part(enforcement_for(subject, record->policy->enforcement), evaluation)) {
             policies.add(record->policy->name, record->policy->origin);

@@ -13,14 +13,14 @@ constexpr std::string_view kDryRun = "istio.io/dry-run";
 
 // "Default is ALLOW if not specified."
 std::string_view decode_action(const Field& field) {
-    constexpr std::string_view kDefault = "ALLOW";
+    constexpr std::string_view by_default = "ALLOW";
     const auto text = field.string();
-    if (!text) return kDefault;
+    if (!text) return by_default;
     for (const std::string_view known : {"ALLOW", "DENY", "AUDIT", "CUSTOM"}) {
         if (*text == known) return *text;
     }
     field.error("unknown action " + quote(*text), "use ALLOW or DENY, in capitals");
-    return kDefault;
+    return by_default;
 }
 
 Selector decode_workloads(const Field& field) {
