@@ -12,9 +12,9 @@ namespace {
 
 // Nothing is written to a map: only the width of an id bounds a preview.
 Limits no_limits() {
-    constexpr std::uint32_t kMost = std::numeric_limits<std::uint32_t>::max() / 2;
+    constexpr std::uint32_t most = std::numeric_limits<std::uint32_t>::max() / 2;
     Limits limits;
-    limits.peers = limits.prefixes = limits.tables = limits.rules = limits.intervals = kMost;
+    limits.peers = limits.prefixes = limits.tables = limits.rules = limits.intervals = most;
     return limits;
 }
 
