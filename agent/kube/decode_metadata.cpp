@@ -61,7 +61,8 @@ std::optional<bool> decode_switch(const Field& field) {
 }
 
 Enforcement decode_enforcement(const Field& metadata) {
-    const Field label = metadata["labels"][kAudit];
+    const Field labels = metadata["labels"]; // a field refers to its parent
+    const Field label = labels[kAudit];
     const auto as_label = decode_switch(label);
     const auto as_annotation = decode_switch(metadata["annotations"][kAudit]);
     if (as_label && as_annotation && *as_label != *as_annotation) {
