@@ -30,13 +30,12 @@ spec:
   egress: [{to: [{podSelector: {}}], ports: [{port: 8080}]}]
 )";
 
-// Where the scheduler would place the two ends decides more than what is measured here, so each end
-// stays on one CPU: both on the same for one node, and for two nodes each on one of its own, as on
-// two machines.
-void pin_to_cpu(std::size_t cpu) {
+// Both ends of a round trip run on one CPU: where the scheduler would place them decides more than
+// what is measured here.
+void pin_to_one_cpu() {
     cpu_set_t set;
     CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
+    CPU_SET(0, &set);
     ::sched_setaffinity(0, sizeof(set), &set);
 }
 
@@ -56,9 +55,8 @@ sockaddr_in at(const std::string& v4) {
 // Echoes one connection after the other until its listener is shut down.
 class EchoServer {
 public:
-    EchoServer(const LabPod& pod, std::size_t cpu)
-        : cpu_(cpu),
-          listener_(pod.netns->inside([] { return ::socket(AF_INET, SOCK_STREAM, 0); })) {
+    explicit EchoServer(const LabPod& pod)
+        : listener_(pod.netns->inside([] { return ::socket(AF_INET, SOCK_STREAM, 0); })) {
         const sockaddr_in any = at("0.0.0.0");
         const int on = 1;
         ::setsockopt(listener_.value(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -73,7 +71,7 @@ public:
 
 private:
     void serve() {
-        pin_to_cpu(cpu_);
+        pin_to_one_cpu();
         for (;;) {
             const Fd connection(::accept(listener_.value(), nullptr, nullptr));
             if (!connection.is_open()) return;
@@ -85,7 +83,6 @@ private:
         }
     }
 
-    const std::size_t cpu_;
     Fd listener_;
     std::thread thread_;
 };
@@ -114,7 +111,7 @@ Result<double> round_trip_here(const LabPod& from, const LabPod& to) {
 Result<double> round_trip(const LabPod& from, const LabPod& to) {
     Result<double> result;
     std::thread([&] {
-        pin_to_cpu(0);
+        pin_to_one_cpu();
         result = round_trip_here(from, to);
     }).join();
     return result;
@@ -141,7 +138,7 @@ Result<> measure_roundtrip(Report& report, int rounds) {
     lab.write_objects();
     lab.write_manifest("policy.yaml", kPolicy);
     lab.start_agents();
-    const EchoServer near_server(near, 0), far_server(far, 1);
+    const EchoServer near_server(near), far_server(far);
     Path paths[] = {{"roundtrip_one_node_p50", client, near, 1.08},
                     {"roundtrip_across_nodes_p50", client, far, 1.05}};
 

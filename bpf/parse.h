@@ -352,9 +352,9 @@ __noinline int packet_parse_frame(struct __sk_buff* skb, struct packet* packet) 
     return -WEIR_DROP_NON_IP;
 }
 
-/* What is nearly all traffic: an untagged IPv4 or IPv6 packet with its headers in the linear part,
- * without options, extensions or fragments, TCP or UDP. Returns 1 when it parsed the packet, 0 when
- * packet_parse_frame() must. The same checks as there, in fewer instructions. */
+/* The plain case, of what established.h leaves: an untagged IPv4 or IPv6 packet with its headers in
+ * the linear part, without options, extensions or fragments, TCP or UDP. Returns 1 when it parsed
+ * the packet, 0 when packet_parse_frame() must. The same checks as there, in fewer instructions. */
 static __always_inline int packet_parse_fast(struct __sk_buff* skb, struct packet* packet) {
     void* data = (void*)(long)skb->data;
     void* end = (void*)(long)skb->data_end;

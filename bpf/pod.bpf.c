@@ -249,7 +249,7 @@ static __noinline int pod_admit_any(struct __sk_buff* skb, const struct hook* ho
     return 0;
 }
 
-/* The same, for nearly all traffic at once: a whole TCP or UDP packet between two ends, from the
+/* The same, for the plain case at once: a whole TCP or UDP packet between two ends, from the
  * pod's own address or to its MAC. */
 static __always_inline int pod_admit(struct __sk_buff* skb, const struct hook* hook,
                                      struct packet* packet, struct passage* passage) {
