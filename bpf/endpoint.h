@@ -23,14 +23,12 @@ struct {
 /* The hash of an interface's number and its two cold cache lines cost as much as the whole lookup
  * of the flow: nearly every endpoint is in its home slot. */
 static __always_inline struct weir_pod* endpoint_lookup(__u32 ifindex, __u32* slot) {
-    __u32 home = WEIR_SLOT_HOME(ifindex);
-    struct weir_pod* pod = bpf_map_lookup_elem(&weir_pods, &home);
+    struct weir_pod* pod;
     __u32* found;
 
-    if (pod && pod->ifindex == ifindex) {
-        *slot = home;
-        return pod;
-    }
+    *slot = WEIR_SLOT_HOME(ifindex);
+    pod = bpf_map_lookup_elem(&weir_pods, slot);
+    if (pod && pod->ifindex == ifindex) return pod;
     found = bpf_map_lookup_elem(&weir_endpoints, &ifindex);
     if (!found) return 0;
     *slot = *found;

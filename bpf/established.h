@@ -9,11 +9,6 @@
 #include "endpoint.h"
 #include "flow.h"
 
-struct established {
-    struct weir_flow_key key;
-    int is_low; /* the sender is the key's low end */
-};
-
 /* A TCP segment that changes no state, or a UDP datagram. length: what the IP header leaves. */
 static __always_inline int established_is_transport(const struct tcphdr* tcp, __u8 protocol,
                                                     __u32 length) {
@@ -24,24 +19,22 @@ static __always_inline int established_is_transport(const struct tcphdr* tcp, __
            bpf_ntohs(((struct udphdr*)tcp)->len) >= sizeof(struct udphdr);
 }
 
-/* own: 0 where the packet need not be from the pod. */
+/* own: 0 where the packet need not be from the pod. Returns as established_parse(). */
 static __always_inline int established_key(const struct weir_address* source,
                                            const struct weir_address* destination,
                                            const struct tcphdr* tcp, __u8 protocol,
-                                           const struct weir_pod* own,
-                                           struct established* passage) {
-    if (own && !endpoint_owns_first(own, source)) return 0;
-    if (address_equals(source, destination)) return 0;
-    passage->is_low =
-        flow_key(source, destination, tcp->source, tcp->dest, protocol, &passage->key);
-    return 1;
+                                           const struct weir_pod* own, struct weir_flow_key* key) {
+    if (own && !endpoint_owns_first(own, source)) return -1;
+    if (address_equals(source, destination)) return -1;
+    return flow_key(source, destination, tcp->source, tcp->dest, protocol, key);
 }
 
 /* Fills the key of an untagged packet without options, extensions or fragments, from the pod's own
- * address or to its MAC. Returns whether it is one. The same checks as in packet_parse_frame(). */
+ * address or to its MAC. Returns whether the sender is the key's low end, or -1 when the packet is
+ * not one of those. The same checks as in packet_parse_frame(). */
 static __always_inline int established_parse(struct __sk_buff* skb, __u32 direction,
                                              const struct weir_pod* pod,
-                                             struct established* passage) {
+                                             struct weir_flow_key* key) {
     const struct weir_pod* own = direction == WEIR_EGRESS ? pod : 0;
     void* data = (void*)(long)skb->data;
     void* end = (void*)(long)skb->data_end;
@@ -49,8 +42,8 @@ static __always_inline int established_parse(struct __sk_buff* skb, __u32 direct
     struct tcphdr* tcp;
     __u32 length;
 
-    if (data + sizeof(*eth) + sizeof(struct iphdr) + sizeof(*tcp) > end) return 0;
-    if (direction == WEIR_INGRESS && !endpoint_is_mac(pod, eth->h_dest)) return 0;
+    if (data + sizeof(*eth) + sizeof(struct iphdr) + sizeof(*tcp) > end) return -1;
+    if (direction == WEIR_INGRESS && !endpoint_is_mac(pod, eth->h_dest)) return -1;
     if (eth->h_proto == bpf_htons(ETH_P_IP)) {
         struct iphdr* ip = data + sizeof(*eth);
         struct weir_address source, destination;
@@ -58,12 +51,12 @@ static __always_inline int established_parse(struct __sk_buff* skb, __u32 direct
         length = bpf_ntohs(ip->tot_len);
         if (*(__u8*)ip != 0x45 || (ip->frag_off & bpf_htons(0x3fff)) ||
             length < sizeof(*ip) + sizeof(*tcp) || length > skb->len - sizeof(*eth))
-            return 0;
+            return -1;
         tcp = data + sizeof(*eth) + sizeof(*ip);
-        if (!established_is_transport(tcp, ip->protocol, length - sizeof(*ip))) return 0;
+        if (!established_is_transport(tcp, ip->protocol, length - sizeof(*ip))) return -1;
         address_map_v4(&source, ip->saddr);
         address_map_v4(&destination, ip->daddr);
-        return established_key(&source, &destination, tcp, ip->protocol, own, passage);
+        return established_key(&source, &destination, tcp, ip->protocol, own, key);
     }
     if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
         struct ipv6hdr* ip = data + sizeof(*eth);
@@ -71,16 +64,16 @@ static __always_inline int established_parse(struct __sk_buff* skb, __u32 direct
         const struct weir_address* destination = (const void*)&ip->daddr;
 
         tcp = data + sizeof(*eth) + sizeof(*ip);
-        if ((void*)(tcp + 1) > end) return 0;
+        if ((void*)(tcp + 1) > end) return -1;
         length = bpf_ntohs(ip->payload_len);
         if (ip->version != 6 || length < sizeof(*tcp) ||
             length > skb->len - sizeof(*eth) - sizeof(*ip))
-            return 0;
-        if (!established_is_transport(tcp, ip->nexthdr, length)) return 0;
-        if (address_is_mapped_v4(source) || address_is_mapped_v4(destination)) return 0;
-        return established_key(source, destination, tcp, ip->nexthdr, own, passage);
+            return -1;
+        if (!established_is_transport(tcp, ip->nexthdr, length)) return -1;
+        if (address_is_mapped_v4(source) || address_is_mapped_v4(destination)) return -1;
+        return established_key(source, destination, tcp, ip->nexthdr, own, key);
     }
-    return 0;
+    return -1;
 }
 
 /* What is to be done once a tick, because reading the clock costs more: returns whether the flow
@@ -95,40 +88,49 @@ static __always_inline int established_tick(struct weir_flow* flow, __u8 protoco
     return 1;
 }
 
-/* Lets such a packet by and counts it. Returns whether it did. */
+enum established_result {
+    ESTABLISHED_OTHER = 0,  /* left to the rest of the program */
+    ESTABLISHED_PASSED = 1, /* let by and counted */
+    ESTABLISHED_ABSENT = 2  /* left too, and weir_flows has no such flow: need not be asked again */
+};
+
+/* Lets such a packet by and counts it. Returns enum established_result. */
 static __always_inline int established_pass(struct __sk_buff* skb, __u32 direction) {
-    struct established passage;
+    struct weir_flow_key key;
     struct weir_pod* pod;
     struct weir_flow* flow;
     __u32 slot, local;
     __u16 tick = bpf_jiffies64();
     __u64 word;
-    int from_initiator;
+    int is_low, from_initiator;
     __u8 side;
 
     pod = endpoint_lookup(skb->ifindex, &slot);
-    if (!pod || skb->gso_size || !established_parse(skb, direction, pod, &passage)) return 0;
-    flow = bpf_map_lookup_elem(&weir_flows, &passage.key);
-    if (!flow || (flow->state & (WEIR_FLOW_OWN_NODE | WEIR_FLOW_CLOSED))) return 0;
-    from_initiator = flow_is_from_initiator(flow, passage.is_low);
+    if (!pod || skb->gso_size) return ESTABLISHED_OTHER;
+    is_low = established_parse(skb, direction, pod, &key);
+    if (is_low < 0) return ESTABLISHED_OTHER;
+    flow = bpf_map_lookup_elem(&weir_flows, &key);
+    if (!flow) return ESTABLISHED_ABSENT;
+    if (flow->state & (WEIR_FLOW_OWN_NODE | WEIR_FLOW_CLOSED)) return ESTABLISHED_OTHER;
+    from_initiator = flow_is_from_initiator(flow, is_low);
     side = hook_side(direction, from_initiator);
     word = pod_rules(pod, side);
     if (!WEIR_RULES_TABLE(word) ||
         WEIR_RULES_GENERATION(flow->sides[side & 1]) != WEIR_RULES_GENERATION(word) ||
         (flow->sides[side & 1] & WEIR_VERDICT_AUDIT))
-        return 0;
+        return ESTABLISHED_OTHER;
     /* The sender's hook counts and keeps the time; see flow_account(). */
     local = from_initiator ? WEIR_FLOW_EGRESS_LOCAL : WEIR_FLOW_INGRESS_LOCAL;
-    if (direction == WEIR_EGRESS && !(flow->state & local)) return 0;
+    if (direction == WEIR_EGRESS && !(flow->state & local)) return ESTABLISHED_OTHER;
     if (direction == WEIR_EGRESS || !(flow->state & local)) {
-        if (unlikely(flow->tick != tick) && !established_tick(flow, passage.key.protocol, tick))
-            return 0;
+        if (unlikely(flow->tick != tick) && !established_tick(flow, key.protocol, tick))
+            return ESTABLISHED_OTHER;
         __sync_fetch_and_add(&flow->packets[!from_initiator], 1);
         __sync_fetch_and_add(&flow->bytes[!from_initiator], skb->len);
     }
     __sync_fetch_and_add(&pod->passed[direction].packets, 1);
     __sync_fetch_and_add(&pod->passed[direction].bytes, skb->len);
-    return 1;
+    return ESTABLISHED_PASSED;
 }
 
 #endif

@@ -38,8 +38,12 @@ static __always_inline struct weir_event* event_reserve(__u32 stands_for) {
     return event;
 }
 
+/* A wakeup costs as much as ten events, so there is one whenever so many more of them wait, not one
+ * an event. Another CPU's event may hide that moment: then the next such moment serves. */
 static __always_inline void event_submit(struct weir_event* event) {
-    int is_urgent = bpf_ringbuf_query(&weir_events, BPF_RB_AVAIL_DATA) > event_wakeup_bytes;
+    __u64 waiting = bpf_ringbuf_query(&weir_events, BPF_RB_AVAIL_DATA);
+    int is_urgent = waiting >= event_wakeup_bytes &&
+                    waiting % event_wakeup_bytes < sizeof(*event) + BPF_RINGBUF_HDR_SZ;
 
     bpf_ringbuf_submit(event, is_urgent ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }

@@ -61,7 +61,7 @@ struct passage {
     __u8 icmp_type;
     __u8 icmp_code;
     __u8 is_for_own_node; /* the denial is for the pod's own node too */
-    __u8 pad;
+    __u8 is_not_answered; /* weir_flows was asked already and has no such flow */
 };
 
 /* Fills the key; returns whether the sender is its low end. */
@@ -104,12 +104,13 @@ static __always_inline int flow_has_ports(__u8 protocol) {
     return protocol == IPPROTO_UDP || flow_has_connections(protocol);
 }
 
-static __always_inline struct weir_flow* flow_find(const struct weir_flow_key* key, __u64 now) {
-    struct weir_flow* flow = bpf_map_lookup_elem(&weir_flows, key);
+static __always_inline struct weir_flow* flow_find(const struct passage* passage) {
+    struct weir_flow* flow = 0;
 
-    if (!flow) flow = bpf_map_lookup_elem(&weir_new_flows, key);
-    if (!flow && unlikely(now < flow_crowded_until))
-        flow = bpf_map_lookup_elem(&weir_crowded_flows, key);
+    if (!passage->is_not_answered) flow = bpf_map_lookup_elem(&weir_flows, &passage->key);
+    if (!flow) flow = bpf_map_lookup_elem(&weir_new_flows, &passage->key);
+    if (!flow && unlikely(passage->now < flow_crowded_until))
+        flow = bpf_map_lookup_elem(&weir_crowded_flows, &passage->key);
     return flow;
 }
 

@@ -184,7 +184,8 @@ static __noinline int flow_allows_error(struct __sk_buff* skb, const struct pack
         return 0;
     if (quoted.is_later_fragment && fragment_resolve(&quoted)) return 0;
     passage->is_low = flow_key_of(&quoted, &passage->key);
-    flow = flow_find(&passage->key, passage->now);
+    passage->is_not_answered = 0;
+    flow = flow_find(passage);
     if (!flow) return 0;
     passage->from_initiator = flow_is_from_initiator(flow, passage->is_low);
     /* The quoted packet travelled the other way: what the pod receives quotes what it sent. */
@@ -204,7 +205,7 @@ static __always_inline int flow_judge(const struct hook* hook, struct passage* p
     struct weir_flow* flow;
 
     passage->is_low = flow_key_of(packet, &passage->key);
-    flow = flow_find(&passage->key, passage->now);
+    flow = flow_find(passage);
     if (flow) {
         passage->from_initiator = flow_is_from_initiator(flow, passage->is_low);
         if (flow_is_current(flow, packet, passage->from_initiator, passage->now))
@@ -276,8 +277,8 @@ static __always_inline int flow_finish(const struct passage* passage, __u32 dire
     return VERDICT_DROP;
 }
 
-/* Any packet, from its first byte. */
-static __noinline int pod_handle_any(struct __sk_buff* skb, __u32 direction) {
+/* Any packet, from its first byte. established: enum established_result. */
+static __noinline int pod_handle_any(struct __sk_buff* skb, __u32 direction, int established) {
     struct hook hook = {.direction = direction};
     struct packet packet = {};
     struct passage passage = {};
@@ -287,6 +288,7 @@ static __noinline int pod_handle_any(struct __sk_buff* skb, __u32 direction) {
     passage.slot = WEIR_SLOT_NONE;
     passage.side = direction;
     passage.from_initiator = 1;
+    passage.is_not_answered = established == ESTABLISHED_ABSENT;
     result = packet_parse(skb, &packet);
     passage.packets = packet.packets;
     passage.bytes = packet.bytes;
@@ -308,7 +310,10 @@ static __noinline int pod_handle_any(struct __sk_buff* skb, __u32 direction) {
 }
 
 static __always_inline int pod_handle(struct __sk_buff* skb, __u32 direction) {
-    return likely(established_pass(skb, direction)) ? VERDICT_PASS : pod_handle_any(skb, direction);
+    int established = established_pass(skb, direction);
+
+    if (likely(established == ESTABLISHED_PASSED)) return VERDICT_PASS;
+    return pod_handle_any(skb, direction, established);
 }
 
 SEC("tcx/ingress")
