@@ -27,6 +27,13 @@ struct {
 } bench_inserts SEC(".maps");
 
 struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 16384);
+    __type(key, struct weir_flow_key);
+    __type(value, struct weir_flow);
+} bench_new SEC(".maps");
+
+struct {
     __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
     __uint(max_entries, 1);
     __type(key, __u32);
@@ -102,15 +109,25 @@ int bench_lookup_many(struct __sk_buff* skb) {
     return PASS;
 }
 
-SEC("tcx/ingress")
-int bench_insert(struct __sk_buff* skb) {
+static __always_inline int insert(void* map) {
     struct weir_flow_key key;
     struct weir_flow flow = {.first_seen = 1};
 
-    (void)skb;
     bench_key(&key, fresh_flow() * 40503u);
-    bpf_map_update_elem(&bench_inserts, &key, &flow, BPF_ANY);
+    bpf_map_update_elem(map, &key, &flow, BPF_ANY);
     return PASS;
+}
+
+SEC("tcx/ingress")
+int bench_insert(struct __sk_buff* skb) {
+    (void)skb;
+    return insert(&bench_inserts);
+}
+
+SEC("tcx/ingress")
+int bench_insert_new(struct __sk_buff* skb) {
+    (void)skb;
+    return insert(&bench_new);
 }
 
 /* Gives the packet the next flow's ports. */
