@@ -3,17 +3,21 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
+
+#include "loader/map_budget.h"
 
 namespace weir {
 
 struct Config {
-    std::string manifests;                       // folder of the desired state
-    std::string node_name;                       // name of this node's Node object
-    std::string bpffs = "/sys/fs/bpf/weir";      // pins
-    std::string run_dir = "/run/weir";           // socket, lock, endpoints
-    std::string http_address = "127.0.0.1:9964"; // /metrics and health; "none": off
-    std::size_t flow_memory = 16u << 20;         // bytes for recent flows
+    std::string manifests;                        // folder of the desired state
+    std::string node_name;                        // name of this node's Node object
+    std::string bpffs = "/sys/fs/bpf/weir";       // pins
+    std::string run_dir = "/run/weir";            // socket, lock, endpoints
+    std::string http_address = "127.0.0.1:9964";  // /metrics and health; "none": off
+    std::size_t flow_memory = 16u << 20;          // bytes for recent flows
+    std::uint64_t map_memory = kDefaultMapMemory; // bytes for all maps, full
 };
 
 // The host's name, which is what the kubelet calls the node unless told otherwise.

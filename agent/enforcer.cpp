@@ -12,6 +12,7 @@
 
 #include "agent/config.h"
 #include "agent/endpoint/interface_watch.h"
+#include "agent/map_report.h"
 #include "agent/reclaimer.h"
 #include "agent/revision.h"
 
@@ -24,7 +25,7 @@ std::string misfit_text(const DoesNotFit& misfit) {
     const std::string culprit = misfit.policy.empty() ? "" : " because of " + misfit.policy;
     return fmt::format(
         "the new state does not fit{}: {} needs {} entries and has {}; the old revision stays in "
-        "force; remove policies, rules or address blocks",
+        "force; raise --map-memory, or remove policies, rules or address blocks",
         culprit, misfit.map, misfit.needed, misfit.limit);
 }
 
@@ -36,8 +37,11 @@ void warn(const Result<>& result) {
 
 Result<std::unique_ptr<Enforcer>> Enforcer::open(boost::asio::io_context& context,
                                                  const Config& config) {
-    auto dataplane = Dataplane::open({.bpffs = config.bpffs});
+    auto dataplane =
+        Dataplane::open({.bpffs = config.bpffs, .sizes = sizes_for(config.map_memory)});
     if (!dataplane) return std::unexpected(std::move(dataplane.error()));
+    if (const auto notice = kept_maps_notice(*dataplane); !notice.empty())
+        spdlog::warn("{}", notice);
     std::unique_ptr<Enforcer> enforcer(new Enforcer(context, config, std::move(*dataplane)));
     if (auto restored = enforcer->restore(); !restored) {
         return std::unexpected(std::move(restored.error()));

@@ -230,7 +230,10 @@ Result<KernelState> read_kernel_state(const Dataplane& dataplane) {
 }
 
 Limits limits_of(const Dataplane& dataplane) {
-    const MapSizes& sizes = dataplane.sizes();
+    return limits_of(dataplane.sizes());
+}
+
+Limits limits_of(const MapSizes& sizes) {
     return {.peers = sizes.peers,
             .prefixes = sizes.prefixes,
             .tables = sizes.tables,

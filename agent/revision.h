@@ -12,6 +12,7 @@ class Dataplane;
 struct Garbage;
 struct KernelState;
 struct Limits;
+struct MapSizes;
 struct Transaction;
 
 // Executes the transaction in the order of its stages. When it fails, what
@@ -29,5 +30,6 @@ Result<KernelState> read_kernel_state(const Dataplane& dataplane);
 
 // For the compiler: the sizes of the maps in force.
 Limits limits_of(const Dataplane& dataplane);
+Limits limits_of(const MapSizes& sizes);
 
 } // namespace weir

@@ -92,6 +92,9 @@ const MapSizes& Dataplane::sizes() const {
 const Maps& Dataplane::maps() const {
     return state_->maps;
 }
+const std::vector<std::string>& Dataplane::kept_maps() const {
+    return state_->pod.kept_maps();
+}
 Result<RawState> Dataplane::read_state() const {
     return read_raw_state(state_->maps);
 }

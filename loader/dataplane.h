@@ -30,7 +30,7 @@ struct DataplaneOptions {
     // nothing is pinned or attached and everything goes with the Dataplane.
     std::filesystem::path bpffs;
     MapSizes sizes{};
-    PodShares shares{};
+    std::optional<PodShares> shares{}; // of the sizes in force where nothing else is said
     HookKind hook = HookKind::kAuto;
 };
 
@@ -65,8 +65,10 @@ struct RawState {
 class Dataplane {
 public:
     // Loads the programs. With pins of an earlier agent of the same ABI version, its maps are
-    // reused and the new programs replace the old ones in every hook, without a gap. Pins of
-    // another ABI version, or maps of another layout, are refused with a remedy.
+    // reused and the new programs replace the old ones in every hook, without a gap. Where the
+    // options ask for another size, the content of policy maps moves to maps of that size; maps
+    // into which the programs write keep theirs. Pins of another ABI version, or maps of another
+    // layout, are refused with a remedy.
     static Result<Dataplane> open(const DataplaneOptions& options);
     Dataplane(Dataplane&&) noexcept;
     Dataplane& operator=(Dataplane&&) noexcept;
@@ -74,8 +76,9 @@ public:
 
     // Whether maps of an earlier agent were found.
     bool is_adopted() const;
-    // Sizes in force: those of the options, or of the maps that were adopted.
+    // Sizes in force: those of the options, but for maps that kept an earlier agent's.
     const MapSizes& sizes() const;
+    const std::vector<std::string>& kept_maps() const; // their names
     const Maps& maps() const;
     Result<RawState> read_state() const;
 

@@ -12,7 +12,8 @@
 
 namespace weir {
 
-// How many entries the maps are made for; a pinned map that is reused keeps its own size.
+// How many entries the maps are made for (loader/map_budget.h); a pinned map that is reused may
+// keep its own size.
 struct MapSizes {
     std::uint32_t peers = 262'144;
     std::uint32_t prefixes = 65'536;
@@ -23,14 +24,20 @@ struct MapSizes {
     std::uint32_t new_flows = 16'384;
     std::uint32_t fragments = 8'192;
     std::uint32_t event_bytes = 1 << 20; // of the ring buffer: a power of two, at least a page
+
+    bool operator==(const MapSizes&) const = default;
 };
 
 // What one pod may take of what all share, in a window of a second; beyond it, it is in nobody's
 // way but its own.
 struct PodShares {
-    std::int32_t new_flows = 2048; // unanswered flows opened in weir_new_flows
-    std::uint32_t events = 1024;   // reported singly, of each kind (enum weir_event_flood)
+    std::int32_t new_flows = 0; // unanswered flows opened in weir_new_flows
+    std::uint32_t events = 0;   // reported singly, of each kind (enum weir_event_flood)
 
+    // One of eight parts.
+    static constexpr PodShares of(const MapSizes& sizes) {
+        return {static_cast<std::int32_t>(sizes.new_flows / 8), 1024};
+    }
     // For a Dataplane that serves one caller: everything is reported.
     static constexpr PodShares none() { return {INT32_MAX, UINT32_MAX}; }
 };

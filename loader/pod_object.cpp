@@ -25,7 +25,7 @@ std::string advice(int code) {
                "CONFIG_DEBUG_INFO_BTF";
     if (code == EPERM || code == EACCES)
         return "; loading needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON";
-    if (code == ENOMEM) return "; not enough memory for the maps: make them smaller";
+    if (code == ENOMEM) return "; not enough memory for the maps: give them less (--map-memory)";
     return "; Weir needs Linux 6.1 or newer";
 }
 
@@ -63,7 +63,7 @@ void PodObject::Destroyer::operator()(pod_bpf* skeleton) const {
     pod_bpf__destroy(skeleton);
 }
 
-Result<PodObject> PodObject::load(const MapSizes& sizes, const PodShares& shares,
+Result<PodObject> PodObject::load(const MapSizes& sizes, const std::optional<PodShares>& shares,
                                   const std::filesystem::path& folder) {
     raise_memlock();
     LogCapture log;
@@ -72,21 +72,28 @@ Result<PodObject> PodObject::load(const MapSizes& sizes, const PodShares& shares
     if (!pod.skeleton_) return failure_errno("open the BPF object: " + log.tail());
     pod.object_ = pod.skeleton_->obj;
     if (auto set = pod.set_sizes(sizes); !set) return std::unexpected(std::move(set.error()));
+    PinnedMaps pinned;
     if (!folder.empty()) {
-        auto adopted = reuse_pinned_maps(pod.object_, folder);
-        if (!adopted) return std::unexpected(std::move(adopted.error()));
-        pod.is_adopted_ = *adopted;
+        auto found = reuse_pinned_maps(pod.object_, folder);
+        if (!found) return std::unexpected(std::move(found.error()));
+        pinned = std::move(*found);
+        pod.is_adopted_ = pinned.is_any_found;
+        pod.kept_maps_ = pinned.kept;
     }
-    pod.skeleton_->rodata->flow_pod_share = shares.new_flows;
-    pod.skeleton_->rodata->load_event_burst = shares.events;
+    pod.set_shares(shares.value_or(PodShares::of(pod.sizes())));
     pod.skeleton_->rodata->event_wakeup_bytes = bpf_map__max_entries(pod.find("weir_events")) / 4;
     if (const int error = pod_bpf__load(pod.skeleton_.get()); error != 0)
         return failure("load the BPF object: " + std::string(std::strerror(-error)) +
                        advice(-error) + "\n" + log.tail());
     if (!folder.empty())
-        if (auto pinned = pin_maps(pod.object_, folder); !pinned)
-            return std::unexpected(std::move(pinned.error()));
+        if (auto done = pin_maps(pod.object_, pinned, folder); !done)
+            return std::unexpected(std::move(done.error()));
     return pod;
+}
+
+void PodObject::set_shares(const PodShares& shares) {
+    skeleton_->rodata->flow_pod_share = shares.new_flows;
+    skeleton_->rodata->load_event_burst = shares.events;
 }
 
 bpf_map* PodObject::find(const char* name) const {

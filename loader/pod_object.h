@@ -4,6 +4,9 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "loader/maps.h"
 #include "loader/result.h"
@@ -17,10 +20,13 @@ namespace weir {
 class PodObject {
 public:
     // folder: of this ABI version's pins, which exists; empty: nothing is reused or pinned.
-    static Result<PodObject> load(const MapSizes& sizes, const PodShares& shares,
+    // shares: those of the sizes in force where nothing else is said.
+    static Result<PodObject> load(const MapSizes& sizes, const std::optional<PodShares>& shares,
                                   const std::filesystem::path& folder);
 
     bool is_adopted() const { return is_adopted_; } // at least one map was pinned
+    // Maps that keep the size of an earlier agent, which is another than was asked for.
+    const std::vector<std::string>& kept_maps() const { return kept_maps_; }
     Result<Maps> open_maps() const;
     MapSizes sizes() const;
     std::vector<MapInfo> map_infos() const;
@@ -36,11 +42,12 @@ private:
     };
     bpf_map* find(const char* name) const;
     Result<> set_sizes(const MapSizes& sizes);
-    Result<> load_programs();
+    void set_shares(const PodShares& shares);
 
     std::unique_ptr<pod_bpf, Destroyer> skeleton_;
     bpf_object* object_ = nullptr; // the skeleton's
     bool is_adopted_ = false;
+    std::vector<std::string> kept_maps_;
 };
 
 } // namespace weir

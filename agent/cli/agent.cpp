@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "agent/cli/command.h"
+#include "agent/cli/map_memory.h"
 #include "agent/cli/output.h"
 #include "agent/config.h"
 
@@ -30,6 +31,7 @@ void add_agent(CLI::App& app, Options& options) {
         ->envname("WEIR_FLOW_MEMORY")
         ->transform(CLI::AsSizeValue(false))
         ->check(CLI::Range(std::size_t{64} << 10, std::size_t{4} << 30));
+    add_map_memory(*command, config->map_memory);
     command->footer(
         "Ends on SIGTERM or SIGINT and leaves policy in force; `weir cleanup` takes it off.\n\n"
         "Examples:\n  weir agent --manifests /etc/weir/manifests\n"

@@ -42,6 +42,14 @@ std::string maps_text(const v1::StatusResponse& status) {
     return fmt::format("{}", fmt::join(parts, ", "));
 }
 
+std::string map_memory_text(const v1::MapMemory& memory) {
+    const auto mebibytes = [](std::uint64_t bytes) {
+        return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
+    };
+    return fmt::format("{} in use, {} when all are full; budget {}", mebibytes(memory.used()),
+                       mebibytes(memory.most()), mebibytes(memory.budget()));
+}
+
 void print_facts(const v1::StatusResponse& status) {
     Table table({});
     table.add({"policy", ready_cell(status)});
@@ -54,6 +62,7 @@ void print_facts(const v1::StatusResponse& status) {
                                         status.hooks_attached(), status.hooks())});
     table.add({"compiled in", fmt::format("{:.1f} ms", status.compile_seconds() * 1000)});
     table.add({"maps", maps_text(status)});
+    table.add({"map memory", map_memory_text(status.map_memory())});
     table.add({"metrics", status.http_address().empty() ? "off" : status.http_address()});
     table.print(std::cout, is_colourful());
 }
@@ -88,7 +97,7 @@ std::string misfit_text(const v1::DoesNotFit& misfit, std::uint32_t revision) {
         misfit.culprit().empty() ? "" : fmt::format(" because of {}", misfit.culprit());
     return fmt::format(
         "the newest state does not fit{}: {} needs {} entries and has {}; revision {} stays in "
-        "force until objects are removed",
+        "force until objects are removed or the agent is started with more --map-memory",
         culprit, misfit.map(), misfit.needed(), misfit.limit(), revision);
 }
 
@@ -100,9 +109,11 @@ std::vector<Cell> wrongs(const v1::StatusResponse& status) {
     }
     for (const auto& map : status.maps()) {
         if (fill_of(map) <= kNearlyFull) continue;
-        lines.emplace_back(fmt::format("map {} is {:.0f} % full: when it is, changes are refused",
-                                       map.map(), fill_of(map) * 100),
-                           Colour::kWarning);
+        lines.emplace_back(
+            fmt::format(
+                "map {} is {:.0f} % full: when it is, changes are refused; raise --map-memory",
+                map.map(), fill_of(map) * 100),
+            Colour::kWarning);
     }
     for (const auto& pod : status.unknown_pods()) {
         lines.emplace_back("endpoint " + pod +

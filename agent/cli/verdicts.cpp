@@ -7,14 +7,15 @@
 #include <memory>
 
 #include "agent/cli/command.h"
+#include "agent/cli/map_memory.h"
 #include "agent/cli/output.h"
 
 namespace weir::cli {
 namespace {
 
 struct Arguments {
-    std::string manifests;
     std::string engine = "kernel";
+    VerdictsOptions options;
 };
 
 } // namespace
@@ -23,13 +24,14 @@ void add_verdicts(CLI::App& app, Options& options) {
     CLI::App* command =
         app.add_subcommand("verdicts", "Judge flows from standard input by manifests");
     auto arguments = std::make_shared<Arguments>();
-    command->add_option("--manifests", arguments->manifests, "Folder of Kubernetes YAML")
+    command->add_option("--manifests", arguments->options.directory, "Folder of Kubernetes YAML")
         ->required()
         ->type_name("DIR");
     command
         ->add_option("--engine", arguments->engine,
                      "The kernel's programs (needs root) or a model of them")
         ->check(CLI::IsMember({"kernel", "model"}));
+    add_map_memory(*command, arguments->options.map_memory);
     command->footer(
         "Reads one JSON object a line: src, dst (NAMESPACE/POD, node/NAME or an address), port,\n"
         "protocol (TCP, UDP, SCTP) and optionally family (IPv4, IPv6); echoes it with verdict,\n"
@@ -38,10 +40,8 @@ void add_verdicts(CLI::App& app, Options& options) {
         "      weir verdicts --manifests ./policies --engine model");
     command->callback([arguments, &options] {
         std::ios::sync_with_stdio(false);
-        const EngineKind engine =
-            arguments->engine == "model" ? EngineKind::kModel : EngineKind::kKernel;
-        const auto judged =
-            judge_flows(arguments->manifests, engine, std::cin, std::cout, std::cerr);
+        if (arguments->engine == "model") arguments->options.engine = EngineKind::kModel;
+        const auto judged = judge_flows(arguments->options, std::cin, std::cout, std::cerr);
         if (judged) return;
         print_error(judged.error().what);
         options.exit_status = kCannot;

@@ -9,6 +9,7 @@
 #include "agent/enforcer.h"
 #include "agent/inventory.h"
 #include "agent/kube/manifest_source.h"
+#include "agent/map_report.h"
 
 namespace weir {
 namespace {
@@ -22,19 +23,20 @@ void add_objects(v1::StatusResponse& status, const Inventory& inventory) {
 }
 
 void add_maps(v1::StatusResponse& status, const Enforcer& enforcer) {
-    const Usage usage = enforcer.compiler().usage();
-    const MapSizes& sizes = enforcer.dataplane().sizes();
-    const auto add = [&status](const char* map, std::uint32_t entries, std::uint32_t most) {
+    for (const auto& figure : map_fills(enforcer.dataplane(), enforcer.compiler().usage())) {
         auto* fill = status.add_maps();
-        fill->set_map(map);
-        fill->set_entries(entries);
-        fill->set_max_entries(most);
-    };
-    add("weir_peers", usage.peers, sizes.peers);
-    add("weir_prefixes", usage.prefixes, sizes.prefixes);
-    add("weir_tables", usage.tables, sizes.tables);
-    add("weir_rules", usage.rules, sizes.rules);
-    add("weir_rows", usage.intervals, sizes.intervals);
+        fill->set_map(figure.map);
+        fill->set_entries(figure.entries);
+        fill->set_max_entries(figure.max_entries);
+    }
+}
+
+void add_map_memory(v1::StatusResponse& status, const Enforcer& enforcer, const Config& config) {
+    const MapMemory memory = map_memory_of(enforcer.dataplane());
+    auto* message = status.mutable_map_memory();
+    message->set_budget(config.map_memory);
+    message->set_most(memory.most);
+    message->set_used(memory.used);
 }
 
 void add_counters(v1::StatusResponse& status, const std::vector<weir_counter>& counters) {
@@ -75,9 +77,10 @@ void add_kept(v1::StatusResponse& status, const KeptObject& kept) {
     message->set_kept_last_valid(true);
 }
 
-void add_error(v1::StatusResponse& status, const std::string& file, const std::string& text) {
+void add_sentence(v1::StatusResponse& status, Severity severity, const std::string& file,
+                  const std::string& text) {
     auto* message = status.add_problems();
-    message->set_severity("error");
+    message->set_severity(to_string(severity));
     message->set_file(file);
     message->set_message(text);
 }
@@ -90,14 +93,17 @@ void add_wrongs(v1::StatusResponse& status, const ControlContext& context) {
         add_problem(status, problem);
     const RevisionStatus& revision = context.enforcer.revision();
     if (!manifests.is_watched) {
-        add_error(status, manifests.directory,
-                  "the folder of manifests is missing: its last state stays in force; put it back");
+        add_sentence(
+            status, Severity::kError, manifests.directory,
+            "the folder of manifests is missing: its last state stays in force; put it back");
     }
     if (!revision.write_error.empty()) {
-        add_error(status, "",
-                  "the newest revision cannot be written: " + revision.write_error +
-                      "; the old one stays in force and the agent tries again");
+        add_sentence(status, Severity::kError, "",
+                     "the newest revision cannot be written: " + revision.write_error +
+                         "; the old one stays in force and the agent tries again");
     }
+    if (const auto notice = kept_maps_notice(context.enforcer.dataplane()); !notice.empty())
+        add_sentence(status, Severity::kWarning, "", notice);
     if (!revision.does_not_fit) return;
     auto* misfit = status.mutable_does_not_fit();
     misfit->set_map(revision.does_not_fit->map);
@@ -144,6 +150,7 @@ v1::StatusResponse status_of(const ControlContext& context) {
     }
     add_objects(status, context.inventory);
     add_maps(status, context.enforcer);
+    add_map_memory(status, context.enforcer, config);
     if (const auto counters = context.enforcer.dataplane().counters()) {
         add_counters(status, *counters);
     }

@@ -11,11 +11,13 @@
 #include <map>
 #include <vector>
 
+#include "agent/config.h"
 #include "agent/enforcer.h"
 #include "agent/flow/flow_record.h"
 #include "agent/flow/flow_store.h"
 #include "agent/inventory.h"
 #include "agent/kube/manifest_source.h"
+#include "agent/map_report.h"
 
 namespace weir {
 namespace {
@@ -97,24 +99,27 @@ private:
     }
 
     void read_maps() {
-        const Usage usage = context_.enforcer.compiler().usage();
-        const MapSizes& sizes = context_.enforcer.dataplane().sizes();
-        read_map("weir_peers", usage.peers, sizes.peers);
-        read_map("weir_prefixes", usage.prefixes, sizes.prefixes);
-        read_map("weir_tables", usage.tables, sizes.tables);
-        read_map("weir_rules", usage.rules, sizes.rules);
-        read_map("weir_rows", usage.intervals, sizes.intervals);
-        for (const MapInfo& info : context_.enforcer.dataplane().map_infos()) {
+        const Dataplane& dataplane = context_.enforcer.dataplane();
+        for (const auto& fill : map_fills(dataplane, context_.enforcer.compiler().usage()))
+            read_map(fill);
+        gauge("weir_map_budget_bytes", "Memory that --map-memory allows all maps")
+            .Set(static_cast<double>(context_.config.map_memory));
+        gauge("weir_map_most_bytes",
+              "Memory of all maps when they are full; above the budget: see `weir status`")
+            .Set(static_cast<double>(map_memory_of(dataplane).most));
+        for (const MapInfo& info : dataplane.map_infos()) {
             gauge("weir_map_memory_bytes", "Kernel memory of the map", {{"map", info.name}})
                 .Set(static_cast<double>(info.memory));
         }
     }
 
-    void read_map(const char* map, std::uint32_t entries, std::uint32_t most) {
-        gauge("weir_map_entries", "Entries in use", {{"map", map}}).Set(entries);
-        gauge("weir_map_max_entries", "Entries that fit", {{"map", map}}).Set(most);
-        gauge("weir_map_fill_ratio", "Entries in use of those that fit, 0 to 1", {{"map", map}})
-            .Set(most == 0 ? 0 : static_cast<double>(entries) / most);
+    void read_map(const MapFillFigure& fill) {
+        const LabelSet labels{{"map", fill.map}};
+        gauge("weir_map_entries", "Entries in use", labels).Set(fill.entries);
+        gauge("weir_map_max_entries", "Entries that fit; all limits grow with --map-memory", labels)
+            .Set(fill.max_entries);
+        gauge("weir_map_fill_ratio", "Entries in use of those that fit, 0 to 1", labels)
+            .Set(fill.max_entries == 0 ? 0 : static_cast<double>(fill.entries) / fill.max_entries);
     }
 
     void read_state() {

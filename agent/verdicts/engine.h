@@ -46,9 +46,10 @@ public:
     virtual Result<SideAnswer> judge(const SideQuestion& question) = 0;
 };
 
+// Both hold as much as a node's maps with this --map-memory (loader/map_budget.h).
 // Userspace, no privilege: TableImage.
-std::unique_ptr<Engine> make_model_engine();
+std::unique_ptr<Engine> make_model_engine(std::uint64_t map_memory);
 // The shipped programs, loaded privately and run on built packets (BPF_PROG_TEST_RUN).
-Result<std::unique_ptr<Engine>> make_kernel_engine();
+Result<std::unique_ptr<Engine>> make_kernel_engine(std::uint64_t map_memory);
 
 } // namespace weir

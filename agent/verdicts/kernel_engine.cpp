@@ -15,6 +15,7 @@
 #include "agent/verdicts/packet.h"
 #include "loader/dataplane.h"
 #include "loader/events.h"
+#include "loader/map_budget.h"
 #include "loader/test_run.h"
 
 namespace weir {
@@ -33,8 +34,8 @@ constexpr MacAddress kPodMac{0x02, 0, 0, 0, 0, 0x01};
 constexpr MacAddress kPeerMac{0x02, 0, 0, 0, 0, 0x02};
 
 // Policy maps as on a node; what remembers flows may be small, because none is remembered.
-MapSizes sizes() {
-    MapSizes small;
+MapSizes private_sizes(std::uint64_t map_memory) {
+    MapSizes small = sizes_for(map_memory);
     small.flows = 1024;
     small.new_flows = 1024;
     small.fragments = 64;
@@ -166,9 +167,11 @@ private:
 
 } // namespace
 
-Result<std::unique_ptr<Engine>> make_kernel_engine() {
-    auto dataplane = Dataplane::open(
-        {.bpffs = {}, .sizes = sizes(), .shares = PodShares::none(), .hook = HookKind::kAuto});
+Result<std::unique_ptr<Engine>> make_kernel_engine(std::uint64_t map_memory) {
+    auto dataplane = Dataplane::open({.bpffs = {},
+                                      .sizes = private_sizes(map_memory),
+                                      .shares = PodShares::none(),
+                                      .hook = HookKind::kAuto});
     if (!dataplane) return std::unexpected(std::move(dataplane.error()));
     auto engine = std::make_unique<KernelEngine>(std::move(*dataplane));
     if (auto listening = engine->listen(); !listening) {

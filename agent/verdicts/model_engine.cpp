@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Evaluates the compiled tables as the programs do, with what they let by before they ask policy.
+#include "agent/revision.h"
 #include "agent/verdicts/engine.h"
+#include "loader/map_budget.h"
 #include "policy/table_image.h"
 
 namespace weir {
@@ -8,8 +10,10 @@ namespace {
 
 class ModelEngine final : public Engine {
 public:
+    explicit ModelEngine(const Limits& limits) : limits_(limits) {}
+
     std::size_t max_pods() const override { return SIZE_MAX; }
-    Limits limits() const override { return {}; }
+    Limits limits() const override { return limits_; }
 
     Result<> apply(const std::vector<LocalPod>&, const Transaction& transaction) override {
         tables_.apply(transaction);
@@ -31,13 +35,14 @@ public:
     }
 
 private:
+    Limits limits_;
     TableImage tables_;
 };
 
 } // namespace
 
-std::unique_ptr<Engine> make_model_engine() {
-    return std::make_unique<ModelEngine>();
+std::unique_ptr<Engine> make_model_engine(std::uint64_t map_memory) {
+    return std::make_unique<ModelEngine>(limits_of(sizes_for(map_memory)));
 }
 
 } // namespace weir

@@ -165,10 +165,11 @@ private:
             compiler_.set_local(pod);
         const auto compiled = compiler_.compile();
         if (const auto* misfit = std::get_if<DoesNotFit>(&compiled)) {
-            return failure(
-                fmt::format("the policies do not fit: {} needs {} entries and has {}{}",
-                            misfit->map, misfit->needed, misfit->limit,
-                            misfit->policy.empty() ? "" : ", most for " + misfit->policy));
+            return failure(fmt::format(
+                "the policies do not fit: {} needs {} entries and has {}{}; give the nodes, "
+                "and this command, more --map-memory",
+                misfit->map, misfit->needed, misfit->limit,
+                misfit->policy.empty() ? "" : ", most for " + misfit->policy));
         }
         auto applied = engine_->apply(new_pods_, std::get<Transaction>(compiled));
         if (!applied) return applied;
@@ -239,15 +240,16 @@ bool is_blank(const std::string& line) {
 
 } // namespace
 
-Result<> judge_flows(const std::string& directory, EngineKind kind, std::istream& flows,
-                     std::ostream& answers, std::ostream& problems) {
-    const auto manifests = load_directory(directory);
+Result<> judge_flows(const VerdictsOptions& options, std::istream& flows, std::ostream& answers,
+                     std::ostream& problems) {
+    const auto manifests = load_directory(options.directory);
     if (!manifests) return std::unexpected(manifests.error());
     for (const auto& problem : manifests->problems) {
         if (problem.severity != Severity::kNotice) problems << to_string(problem) << '\n';
     }
-    auto engine = kind == EngineKind::kModel ? Result<std::unique_ptr<Engine>>(make_model_engine())
-                                             : make_kernel_engine();
+    auto engine = options.engine == EngineKind::kModel
+                      ? Result<std::unique_ptr<Engine>>(make_model_engine(options.map_memory))
+                      : make_kernel_engine(options.map_memory);
     if (!engine) return std::unexpected(std::move(engine.error()));
     Judge judge(manifests->change, std::move(*engine));
 

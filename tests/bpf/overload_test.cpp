@@ -27,7 +27,7 @@ Bytes datagram(const char* from, const char* to, std::uint16_t source, std::uint
 }
 
 TEST_F(PodTest, FloodOfNewFlowsEvictsNoOtherPodsUnansweredFlow) {
-    const auto share = static_cast<std::uint32_t>(PodShares{}.new_flows);
+    const auto share = static_cast<std::uint32_t>(PodShares::of(MapSizes{}).new_flows);
     ASSERT_TRUE(passes(kOther, WEIR_EGRESS, datagram(kOther4, kPeer4, 40000, 53)));
     ASSERT_TRUE(new_flow(kOther4, 40000, kPeer4, 53, kUdp));
     const std::uint32_t flood = 2 * dataplane().maps().new_flows.max_entries();
@@ -46,7 +46,7 @@ TEST_F(PodTest, FloodOfNewFlowsEvictsNoOtherPodsUnansweredFlow) {
 }
 
 TEST_F(PodTest, AnsweredFlowsTakeNothingOfTheShare) {
-    const auto share = static_cast<std::uint32_t>(PodShares{}.new_flows);
+    const auto share = static_cast<std::uint32_t>(PodShares::of(MapSizes{}).new_flows);
     for (std::uint32_t i = 0; i < 2 * share; i++) {
         const auto port = static_cast<std::uint16_t>(20000 + i);
         fast_run(kPod, WEIR_EGRESS, to_peer(kSyn, port));
@@ -58,7 +58,7 @@ TEST_F(PodTest, AnsweredFlowsTakeNothingOfTheShare) {
 
 TEST_F(PodTest, FloodOfDenialsIsCountedExactlyAndReportedInSamples) {
     deny_all(kPod, WEIR_EGRESS);
-    const std::uint32_t flood = 20 * PodShares{}.events;
+    const std::uint32_t flood = 20 * PodShares::of(MapSizes{}).events;
     const std::uint64_t before = counter(WEIR_EGRESS, WEIR_DROP_POLICY_DENY).packets;
     for (std::uint32_t i = 0; i < flood; i++)
         fast_run(kPod, WEIR_EGRESS, nth(i));
@@ -66,7 +66,7 @@ TEST_F(PodTest, FloodOfDenialsIsCountedExactlyAndReportedInSamples) {
     ASSERT_FALSE(sends(to_peer(kSyn))); // takes in the events
     const auto reported = static_cast<std::uint64_t>(
         std::ranges::count(events(), WEIR_EVENT_DENIED, &weir_event::type));
-    EXPECT_GE(reported, PodShares{}.events);
+    EXPECT_GE(reported, PodShares::of(MapSizes{}).events);
     EXPECT_LT(reported, flood / 2);
     const std::uint64_t total = stood_for(events(), WEIR_EVENT_DENIED);
     EXPECT_LE(total, flood + 1u);

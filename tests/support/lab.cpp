@@ -86,8 +86,10 @@ Arguments LabNode::agent_command() const {
             name,           "--bpffs",   bpffs(),         "--manifests", manifests_};
 }
 
-void LabNode::start_agent() {
-    agent_ = BackgroundProcess::start(agent_command(), directory_ + "/agent.log", netns->path());
+void LabNode::start_agent(const Arguments& options) {
+    Arguments command = agent_command();
+    command.insert(command.end(), options.begin(), options.end());
+    agent_ = BackgroundProcess::start(command, directory_ + "/agent.log", netns->path());
     const bool is_up =
         eventually([&] { return weir({"status"}).ok() || !agent_.is_running(); }, kPatience);
     if (is_up && agent_.is_running()) return;

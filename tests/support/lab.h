@@ -61,8 +61,8 @@ public:
     std::string bpffs() const { return directory_ + "/bpffs/weir"; }
     std::string agent_log() const { return read_file(directory_ + "/agent.log"); }
 
-    // Starts `weir agent` and waits until it answers.
-    void start_agent();
+    // Starts `weir agent`, with more options, and waits until it answers.
+    void start_agent(const Arguments& options = {});
     // kill -9.
     void kill_agent();
     // SIGTERM; the exit status.

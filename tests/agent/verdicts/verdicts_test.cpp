@@ -70,7 +70,7 @@ protected:
         std::istringstream in(flows);
         std::ostringstream out;
         std::ostringstream problems;
-        const auto judged = judge_flows(directory_, EngineKind::kModel, in, out, problems);
+        const auto judged = judge_flows({directory_, EngineKind::kModel}, in, out, problems);
         EXPECT_TRUE(judged) << judged.error().what;
         problems_ = problems.str();
         std::vector<json> lines;
@@ -151,7 +151,7 @@ TEST_F(VerdictsTest, ReportsInvalidObjectsAndGoesOn) {
 TEST_F(VerdictsTest, ADirectoryThatCannotBeReadIsAFailure) {
     std::istringstream in;
     std::ostringstream out;
-    EXPECT_FALSE(judge_flows(directory_ + "/none", EngineKind::kModel, in, out, out));
+    EXPECT_FALSE(judge_flows({directory_ + "/none", EngineKind::kModel}, in, out, out));
 }
 
 } // namespace

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/map_report.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "loader/dataplane.h"
+#include "loader/map_budget.h"
+#include "policy/transaction.h"
+
+namespace weir {
+
+std::vector<MapFillFigure> map_fills(const Dataplane& dataplane, const Usage& usage) {
+    const MapSizes& sizes = dataplane.sizes();
+    return {{"weir_peers", usage.peers, sizes.peers},
+            {"weir_prefixes", usage.prefixes, sizes.prefixes},
+            {"weir_tables", usage.tables, sizes.tables},
+            {"weir_rules", usage.rules, sizes.rules},
+            {"weir_rows", usage.intervals, sizes.intervals}};
+}
+
+MapMemory map_memory_of(const Dataplane& dataplane) {
+    MapMemory memory{.used = 0, .most = map_memory(dataplane.sizes())};
+    for (const MapInfo& info : dataplane.map_infos())
+        memory.used += info.memory;
+    return memory;
+}
+
+std::string kept_maps_notice(const Dataplane& dataplane) {
+    const auto& kept = dataplane.kept_maps();
+    if (kept.empty()) return {};
+    return fmt::format(
+        "{} kept the size of an earlier --map-memory, because flows live there or the content "
+        "needs the room: after a reboot, or `weir cleanup` on a drained node, all maps have theirs",
+        fmt::join(kept, ", "));
+}
+
+} // namespace weir
