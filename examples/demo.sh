@@ -148,6 +148,7 @@ EOF
 background() { # COMMAND...: started in its own session, ended by down
     setsid "$@" </dev/null >>"$home/background.log" 2>&1 &
     echo $! >>"$home/pids"
+    disown # else the shell reports its end
 }
 
 start_server() { # NAME: answers with its name; cgi-bin/ticker never stops answering
