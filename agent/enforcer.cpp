@@ -29,6 +29,11 @@ std::string misfit_text(const DoesNotFit& misfit) {
         culprit, misfit.map, misfit.needed, misfit.limit);
 }
 
+std::unexpected<Error> nothing_desired_yet() {
+    return std::unexpected(Error{
+        EAGAIN, "the desired state has not been read yet (`weir status` says why); try again"});
+}
+
 void warn(const Result<>& result) {
     if (!result) spdlog::warn("{}", result.error().what);
 }
@@ -108,6 +113,7 @@ Result<> Enforcer::adopt() {
 }
 
 void Enforcer::apply(const Change& change) {
+    has_desired_state_ = true;
     compiler_.apply(change);
     refresh_endpoints(change);
     enforce_soon();
@@ -130,7 +136,7 @@ void Enforcer::refresh_endpoints(const Change& change) {
 }
 
 void Enforcer::enforce_soon() {
-    if (is_enforcing_soon_) return;
+    if (is_enforcing_soon_ || !has_desired_state_) return;
     is_enforcing_soon_ = true;
     boost::asio::post(context_, [this] {
         is_enforcing_soon_ = false;
@@ -139,6 +145,7 @@ void Enforcer::enforce_soon() {
 }
 
 Result<> Enforcer::enforce() {
+    if (!has_desired_state_) return nothing_desired_yet();
     const auto start = std::chrono::steady_clock::now();
     auto compiled = compiler_.compile();
     if (const auto* misfit = std::get_if<DoesNotFit>(&compiled)) {
@@ -222,6 +229,7 @@ void Enforcer::withdraw(const Endpoint& endpoint) {
 Result<EndpointChange> Enforcer::add_endpoint(const std::string& ns, const std::string& name,
                                               const std::string& netns,
                                               const std::string& interface) {
+    if (!has_desired_state_) return nothing_desired_yet();
     auto change = endpoints_.add(ns, name, netns, interface);
     if (!change) return change;
     const Endpoint& endpoint = change->endpoint;

@@ -49,13 +49,15 @@ public:
     // Called after each revision that came into force.
     void on_revision(std::function<void(const RevisionStatus&)> callback);
 
-    // Desired state. Compiled soon, several changes together when they come fast.
+    // Desired state, the whole of it the first time. Compiled soon, several changes together when
+    // they come fast.
     void apply(const Change& change);
     // Compiles and writes now, and attaches the restored endpoints. Fails when the state does not
-    // fit or cannot be written: the old revision is in force then.
+    // fit or cannot be written: the old revision is in force then. EAGAIN before the first apply():
+    // an earlier agent's revision stays, if there is one.
     Result<> enforce();
 
-    // Returns when the pod's policy is in force.
+    // Returns when the pod's policy is in force. EAGAIN before the first apply().
     Result<EndpointChange> add_endpoint(const std::string& ns, const std::string& name,
                                         const std::string& netns, const std::string& interface);
     // False when there is no such endpoint.
@@ -98,6 +100,7 @@ private:
     std::vector<std::uint32_t>
         unconnected_; // slots of restored endpoints, until the first revision
     bool is_enforcing_soon_ = false;
+    bool has_desired_state_ = false;
     std::unique_ptr<Reclaimer> reclaimer_;
     std::unique_ptr<InterfaceWatch> watch_;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `weir status`: what is enforced here, since when, and what is wrong.
 #include <fmt/format.h>
+#include <google/protobuf/util/time_util.h>
 
 #include <CLI/CLI.hpp>
 #include <iostream>
@@ -15,6 +16,13 @@ Cell ready_cell(const v1::StatusResponse& status) {
     return {fmt::format("enforcing revision {} for {}", status.revision(),
                         age_text(status.revision_time())),
             Colour::kGood};
+}
+
+Cell source_cell(const v1::StatusResponse& status) {
+    if (!status.has_source_away_since()) return {status.source()};
+    return {fmt::format("{}, away for {}: its last state stays in force", status.source(),
+                        age_text(status.source_away_since())),
+            Colour::kBad};
 }
 
 // Maps fuller than this are worth a word.
@@ -56,7 +64,7 @@ void print_facts(const v1::StatusResponse& status) {
     table.add({"node", status.node()});
     table.add({"agent", fmt::format("weir {}, pid {}, up {}", status.version(), status.pid(),
                                     age_text(status.started()))});
-    table.add({"source", status.source()});
+    table.add({"source", source_cell(status)});
     table.add({"objects", objects_text(status)});
     table.add({"endpoints", fmt::format("{} endpoints, {} hooks attached ({})", status.endpoints(),
                                         status.hooks_attached(), status.hooks())});
@@ -120,6 +128,13 @@ std::vector<Cell> wrongs(const v1::StatusResponse& status) {
                                ": no such Pod object; all its traffic but its "
                                "node's is refused until one arrives",
                            Colour::kWarning);
+    }
+    if (status.has_source_away_since()) {
+        lines.emplace_back(
+            fmt::format("the source of desired state cannot be read since {}: {}",
+                        google::protobuf::util::TimeUtil::ToString(status.source_away_since()),
+                        status.source_away_reason()),
+            Colour::kBad);
     }
     for (const auto& problem : status.problems())
         lines.push_back(problem_cell(problem));

@@ -20,6 +20,7 @@ struct Refusal {
         kNotFound,
         kFailedPrecondition,
         kResourceExhausted,
+        kUnavailable, // for now: the same question may be answered later
         kInternal
     };
 

@@ -10,7 +10,7 @@ namespace weir {
 class Enforcer;
 class FlowStore;
 class Inventory;
-class ManifestSource;
+class Source;
 struct Config;
 
 struct ControlContext {
@@ -18,7 +18,7 @@ struct ControlContext {
     Enforcer& enforcer;
     const Inventory& inventory;
     FlowStore& flows;
-    const ManifestSource& source;
+    const Source& source;
     std::chrono::system_clock::time_point started;
 };
 

@@ -33,6 +33,8 @@ Refusal::Code code_of(const Error& error) {
             return Refusal::Code::kNotFound;
         case ENOSPC:
             return Refusal::Code::kResourceExhausted;
+        case EAGAIN:
+            return Refusal::Code::kUnavailable;
         case EINVAL:
             return Refusal::Code::kInvalidArgument;
         default:

@@ -49,6 +49,8 @@ grpc::Status refuse(const Refusal& refusal) {
             return {grpc::StatusCode::FAILED_PRECONDITION, refusal.message};
         case Refusal::Code::kResourceExhausted:
             return {grpc::StatusCode::RESOURCE_EXHAUSTED, refusal.message};
+        case Refusal::Code::kUnavailable:
+            return {grpc::StatusCode::UNAVAILABLE, refusal.message};
         case Refusal::Code::kInternal:
             break;
     }

@@ -6,9 +6,10 @@
 #include "agent/config.h"
 #include "agent/control/answers.h"
 #include "agent/control/messages.h"
+#include "agent/control/readiness.h"
 #include "agent/enforcer.h"
 #include "agent/inventory.h"
-#include "agent/kube/manifest_source.h"
+#include "agent/kube/source.h"
 #include "agent/map_report.h"
 
 namespace weir {
@@ -85,18 +86,13 @@ void add_sentence(v1::StatusResponse& status, Severity severity, const std::stri
     message->set_message(text);
 }
 
-void add_wrongs(v1::StatusResponse& status, const ControlContext& context) {
-    const ManifestStatus manifests = context.source.status();
-    for (const auto& kept : manifests.kept)
+void add_wrongs(v1::StatusResponse& status, const ControlContext& context,
+                const SourceStatus& source) {
+    for (const auto& kept : source.kept)
         add_kept(status, kept);
-    for (const auto& problem : manifests.problems)
+    for (const auto& problem : source.problems)
         add_problem(status, problem);
     const RevisionStatus& revision = context.enforcer.revision();
-    if (!manifests.is_watched) {
-        add_sentence(
-            status, Severity::kError, manifests.directory,
-            "the folder of manifests is missing: its last state stays in force; put it back");
-    }
     if (!revision.write_error.empty()) {
         add_sentence(status, Severity::kError, "",
                      "the newest revision cannot be written: " + revision.write_error +
@@ -130,14 +126,19 @@ v1::StatusResponse status_of(const ControlContext& context) {
     status.set_node(config.node_name);
     status.set_pid(static_cast<std::uint32_t>(::getpid()));
     *status.mutable_started() = timestamp_of(context.started);
-    status.set_source("manifests " + config.manifests);
+    const SourceStatus source = context.source.status();
+    status.set_source(source.name);
+    if (source.away) {
+        *status.mutable_source_away_since() = timestamp_of(source.away->since);
+        status.set_source_away_reason(source.away->why);
+    }
     status.set_bpffs(config.bpffs);
     status.set_run_dir(config.run_dir);
     if (config.http_address != "none") status.set_http_address(config.http_address);
     add_hooks(status, context);
 
-    status.set_ready(revision.is_in_force);
-    if (!revision.is_in_force) status.set_not_ready_reason("no revision is in force yet");
+    status.set_ready(is_ready(context));
+    if (!status.ready()) status.set_not_ready_reason(readiness_text(context));
     status.set_revision(revision.revision);
     *status.mutable_revision_time() = timestamp_of(revision.since);
     status.set_compile_seconds(revision.compile_seconds);
@@ -154,7 +155,7 @@ v1::StatusResponse status_of(const ControlContext& context) {
     if (const auto counters = context.enforcer.dataplane().counters()) {
         add_counters(status, *counters);
     }
-    add_wrongs(status, context);
+    add_wrongs(status, context, source);
     return status;
 }
 

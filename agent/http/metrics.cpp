@@ -16,7 +16,7 @@
 #include "agent/flow/flow_record.h"
 #include "agent/flow/flow_store.h"
 #include "agent/inventory.h"
-#include "agent/kube/manifest_source.h"
+#include "agent/kube/source.h"
 #include "agent/map_report.h"
 
 namespace weir {
@@ -133,14 +133,17 @@ private:
             gauge("weir_objects", "Objects in force, by kind", {{"kind", to_string(kind)}})
                 .Set(context_.inventory.counts()[static_cast<std::size_t>(kind)]);
         }
-        const ManifestStatus manifests = context_.source.status();
+        const SourceStatus source = context_.source.status();
         const auto is_error = [](const Problem& problem) {
             return problem.severity == Severity::kError;
         };
         gauge("weir_manifest_problems", "Manifests that cannot be used as they are")
-            .Set(static_cast<double>(std::ranges::count_if(manifests.problems, is_error)));
+            .Set(static_cast<double>(std::ranges::count_if(source.problems, is_error)));
         gauge("weir_manifest_kept", "Objects kept in their last valid version")
-            .Set(static_cast<double>(manifests.kept.size()));
+            .Set(static_cast<double>(source.kept.size()));
+        gauge("weir_source_up",
+              "1, or 0 while the source of desired state cannot be read and its last one stays")
+            .Set(source.has_synced && !source.away ? 1 : 0);
         gauge("weir_flow_records", "Recent flows in memory")
             .Set(static_cast<double>(context_.flows.size()));
     }

@@ -77,7 +77,7 @@ public:
 
     Result<> start();
     void stop();
-    ManifestStatus status() const;
+    SourceStatus status() const;
 
 private:
     Result<> open_store();
@@ -111,7 +111,9 @@ private:
     std::shared_ptr<bool> alive_; // null when stopped: a handler may be queued already
     bool wants_rescan_ = false;
     bool is_watched_ = false;
-    std::optional<Problem> problem_; // with the directory or the watches on it
+    bool has_synced_ = false;
+    std::optional<Absence> away_;    // while the directory is missing
+    std::optional<Problem> problem_; // with the watches on the directory
 };
 
 Result<> ManifestSource::Watcher::open_store() {
@@ -264,22 +266,20 @@ void ManifestSource::Watcher::vanish() {
     inotify_->forget(options_.directory);
     if (is_watched_) {
         is_watched_ = false;
-        problem_ = Problem{Severity::kError,
-                           options_.directory,
-                           0,
-                           0,
-                           "",
-                           "",
-                           "the directory has vanished: what was in it stays in force",
-                           "create it again"};
-        if (on_problem_) on_problem_(*problem_);
+        away_ = Absence{std::chrono::system_clock::now(),
+                        "the folder of manifests has vanished; create it again"};
+        if (on_problem_) {
+            on_problem_({Severity::kError, options_.directory, 0, 0, "", "",
+                         "the directory has vanished: what was in it stays in force",
+                         "create it again"});
+        }
     }
     schedule(kReturnPoll);
 }
 
 void ManifestSource::Watcher::look_for_return() {
     is_watched_ = true;
-    problem_.reset();
+    away_.reset();
     wants_rescan_ = true;
     schedule(kReturnSettle);
 }
@@ -377,15 +377,19 @@ void ManifestSource::Watcher::deliver(bool is_first) {
         static_cast<void>(set_->take_problems());
     }
     if (is_first || !change.is_empty()) on_change_(std::move(change));
+    has_synced_ = true;
     if (store_) set_->save();
 }
 
-ManifestStatus ManifestSource::Watcher::status() const {
-    ManifestStatus status = set_ ? set_->status() : ManifestStatus{};
-    status.directory = options_.directory;
-    status.is_watched = is_watched_;
-    if (problem_) status.problems.insert(status.problems.begin(), *problem_);
-    return status;
+SourceStatus ManifestSource::Watcher::status() const {
+    ManifestStatus manifests = set_ ? set_->status() : ManifestStatus{};
+    if (problem_) manifests.problems.insert(manifests.problems.begin(), *problem_);
+    return {.name = "manifests " + options_.directory,
+            .has_synced = has_synced_,
+            .waiting_for = "",
+            .away = away_,
+            .problems = std::move(manifests.problems),
+            .kept = std::move(manifests.kept)};
 }
 
 ManifestSource::ManifestSource(asio::io_context& context, ManifestOptions options,
@@ -405,7 +409,7 @@ void ManifestSource::stop() {
     watcher_->stop();
 }
 
-ManifestStatus ManifestSource::status() const {
+SourceStatus ManifestSource::status() const {
     return watcher_->status();
 }
 

@@ -5,13 +5,11 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <string>
 
-#include "agent/kube/manifest_status.h"
+#include "agent/kube/source.h"
 #include "loader/result.h"
-#include "policy/model.h"
 
 namespace boost::asio {
 class io_context;
@@ -29,27 +27,21 @@ struct ManifestOptions {
     std::chrono::milliseconds patience{50};
 };
 
-// Lives on the thread that runs the io_context: every function is called there and so are the
-// callbacks. Destroying it stops it.
-class ManifestSource {
+class ManifestSource : public Source {
 public:
-    using OnChange = std::function<void(Change)>;
-    // Called once for each problem when it appears.
-    using OnProblem = std::function<void(const Problem&)>;
-
     ManifestSource(boost::asio::io_context& context, ManifestOptions options, OnChange on_change,
                    OnProblem on_problem = {});
-    ~ManifestSource();
+    ~ManifestSource() override;
     ManifestSource(const ManifestSource&) = delete;
     ManifestSource& operator=(const ManifestSource&) = delete;
 
     // Reads the whole directory, calls on_change with it before it returns (even when it is empty)
     // and watches from then on. Fails when the directory cannot be read or inotify is exhausted. A
     // directory that vanishes later is reported, keeps its state in force and is picked up again.
-    Result<> start();
+    Result<> start() override;
     void stop();
 
-    ManifestStatus status() const;
+    SourceStatus status() const override;
 
 private:
     class Watcher;

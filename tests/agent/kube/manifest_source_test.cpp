@@ -22,9 +22,9 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 
-class Source : public testing::Test {
+class WatchedFolder : public testing::Test {
 protected:
-    Source() { fs::create_directories(dir()); }
+    WatchedFolder() { fs::create_directories(dir()); }
 
     std::string dir(std::string_view below = {}) const {
         return folder_.path(below.empty() ? "dir" : "dir/" + std::string(below));
@@ -77,17 +77,17 @@ protected:
     int changes_ = 0;
 };
 
-TEST_F(Source, FirstChangeIsTheWholeDirectory) {
+TEST_F(WatchedFolder, FirstChangeIsTheWholeDirectory) {
     folder_.write("dir/a.yaml", policy_yaml("x", "a"));
     folder_.write("dir/sub/deep/b.yaml", policy_yaml("x", "b"));
     ASSERT_TRUE(start());
     EXPECT_EQ(changes_, 1);
     EXPECT_EQ(in_force_.size(), 2U);
-    EXPECT_EQ(source_->status().files, 2U);
-    EXPECT_TRUE(source_->status().is_watched);
+    EXPECT_TRUE(source_->status().has_synced);
+    EXPECT_FALSE(source_->status().away);
 }
 
-TEST_F(Source, AnEmptyDirectoryIsAChangeAndAMissingOneAnError) {
+TEST_F(WatchedFolder, AnEmptyDirectoryIsAChangeAndAMissingOneAnError) {
     ASSERT_TRUE(start());
     EXPECT_EQ(changes_, 1);
     fs::remove_all(dir());
@@ -96,7 +96,7 @@ TEST_F(Source, AnEmptyDirectoryIsAChangeAndAMissingOneAnError) {
     EXPECT_THAT(missing.error().what, HasSubstr("create the directory"));
 }
 
-TEST_F(Source, FollowsWritesRenamesAndDeletions) {
+TEST_F(WatchedFolder, FollowsWritesRenamesAndDeletions) {
     ASSERT_TRUE(start());
     folder_.write("dir/a.yaml", policy_yaml("x", "p", "one"));
     EXPECT_TRUE(becomes("x/p", "one"));
@@ -112,7 +112,7 @@ TEST_F(Source, FollowsWritesRenamesAndDeletions) {
     EXPECT_TRUE(becomes("x/p", ""));
 }
 
-TEST_F(Source, FollowsFoldersThatComeMoveAndGo) {
+TEST_F(WatchedFolder, FollowsFoldersThatComeMoveAndGo) {
     ASSERT_TRUE(start());
     folder_.write("dir/a/b/p.yaml", policy_yaml("x", "p"));
     EXPECT_TRUE(becomes("x/p", "web"));
@@ -129,7 +129,7 @@ TEST_F(Source, FollowsFoldersThatComeMoveAndGo) {
     EXPECT_TRUE(becomes("x/p", ""));
 }
 
-TEST_F(Source, AHalfWrittenFileIsNeverRead) {
+TEST_F(WatchedFolder, AHalfWrittenFileIsNeverRead) {
     folder_.write("dir/a.yaml", policy_yaml("x", "p", "one"));
     const std::string text = policy_yaml("x", "p", "two") + "---\n" + policy_yaml("x", "q");
     for (const bool starts_late : {false, true}) {
@@ -153,7 +153,7 @@ TEST_F(Source, AHalfWrittenFileIsNeverRead) {
     }
 }
 
-TEST_F(Source, AConfigMapSwapIsOneChange) {
+TEST_F(WatchedFolder, AConfigMapSwapIsOneChange) {
     folder_.write("dir/..1/a.yaml", policy_yaml("x", "p", "one"));
     folder_.write("dir/..1/b.yaml", policy_yaml("x", "q", "one"));
     folder_.write("dir/..2/a.yaml", policy_yaml("x", "p", "two"));
@@ -172,7 +172,7 @@ TEST_F(Source, AConfigMapSwapIsOneChange) {
     EXPECT_EQ(changes_, 2);
 }
 
-TEST_F(Source, ALinkedFileIsFollowedToItsTarget) {
+TEST_F(WatchedFolder, ALinkedFileIsFollowedToItsTarget) {
     const std::string target = folder_.write("elsewhere/p", policy_yaml("x", "p", "one"));
     fs::create_symlink(target, dir("a.yaml"));
     fs::create_symlink(target, dir("b.yaml"));
@@ -191,7 +191,7 @@ TEST_F(Source, ALinkedFileIsFollowedToItsTarget) {
     EXPECT_TRUE(becomes("x/p", ""));
 }
 
-TEST_F(Source, InvalidStaysInForceAcrossARestart) {
+TEST_F(WatchedFolder, InvalidStaysInForceAcrossARestart) {
     folder_.write("dir/a.yaml", policy_yaml("x", "p", "one"));
     folder_.write("dir/b.yaml", policy_yaml("x", "q", "one"));
     ASSERT_TRUE(start());
@@ -209,25 +209,25 @@ TEST_F(Source, InvalidStaysInForceAcrossARestart) {
     EXPECT_TRUE(becomes("x/p", ""));
 }
 
-TEST_F(Source, ADirectoryThatVanishesKeepsItsStateAndIsPickedUpAgain) {
+TEST_F(WatchedFolder, ADirectoryThatVanishesKeepsItsStateAndIsPickedUpAgain) {
     folder_.write("dir/a.yaml", policy_yaml("x", "p", "one"));
     folder_.write("dir/b.yaml", policy_yaml("x", "q", "one"));
     ASSERT_TRUE(start());
     fs::rename(dir(), folder_.path("away"));
     settle();
     EXPECT_EQ(in_force_.size(), 2U);
-    EXPECT_FALSE(source_->status().is_watched);
+    EXPECT_TRUE(source_->status().away);
     ASSERT_FALSE(problems_.empty());
     EXPECT_THAT(problems_.back().what, HasSubstr("vanished"));
     fs::remove(folder_.path("away/b.yaml"));
     fs::rename(folder_.path("away"), dir());
     EXPECT_TRUE(becomes("x/q", ""));
-    EXPECT_TRUE(source_->status().is_watched);
+    EXPECT_FALSE(source_->status().away);
     folder_.write("dir/a.yaml", policy_yaml("x", "p", "two"));
     EXPECT_TRUE(becomes("x/p", "two"));
 }
 
-TEST_F(Source, ADirectoryThatIsReplacedIsReadAnew) {
+TEST_F(WatchedFolder, ADirectoryThatIsReplacedIsReadAnew) {
     folder_.write("dir/a.yaml", policy_yaml("x", "p", "one"));
     ASSERT_TRUE(start());
     folder_.write("new/a.yaml", policy_yaml("x", "p", "two"));
@@ -239,7 +239,7 @@ TEST_F(Source, ADirectoryThatIsReplacedIsReadAnew) {
     EXPECT_TRUE(becomes("x/p", "two"));
 }
 
-TEST_F(Source, AThousandFilesAreFewChanges) {
+TEST_F(WatchedFolder, AThousandFilesAreFewChanges) {
     ASSERT_TRUE(start());
     for (int i = 0; i < 1000; ++i) {
         folder_.write("dir/" + std::to_string(i) + ".yaml",
@@ -251,7 +251,7 @@ TEST_F(Source, AThousandFilesAreFewChanges) {
 }
 
 // The queue runs over while nobody reads it: the event of late.yaml is lost.
-TEST_F(Source, AnOverflowOfTheQueueLosesNothing) {
+TEST_F(WatchedFolder, AnOverflowOfTheQueueLosesNothing) {
     ASSERT_TRUE(start());
     int queue = 0;
     std::ifstream("/proc/sys/fs/inotify/max_queued_events") >> queue;
@@ -266,7 +266,7 @@ TEST_F(Source, AnOverflowOfTheQueueLosesNothing) {
     EXPECT_TRUE(becomes("x/late", "web"));
 }
 
-TEST_F(Source, StoppedMeansQuiet) {
+TEST_F(WatchedFolder, StoppedMeansQuiet) {
     ASSERT_TRUE(start());
     folder_.write("dir/a.yaml", policy_yaml("x", "p"));
     source_->stop();
