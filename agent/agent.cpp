@@ -12,8 +12,10 @@
 #include <csignal>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "agent/config.h"
+#include "agent/control/readiness.h"
 #include "agent/control/server.h"
 #include "agent/enforcer.h"
 #include "agent/flow/flow_feed.h"
@@ -21,6 +23,8 @@
 #include "agent/http/admin_server.h"
 #include "agent/http/metrics.h"
 #include "agent/inventory.h"
+#include "agent/kube/api/api_source.h"
+#include "agent/kube/api/kubeconfig.h"
 #include "agent/kube/manifest_source.h"
 #include "agent/run_lock.h"
 
@@ -50,7 +54,7 @@ public:
     Result<> start() {
         if (auto locked = lock(); !locked) return locked;
         if (auto opened = open_kernel(); !opened) return opened;
-        if (auto read = read_manifests(); !read) return read;
+        if (auto followed = follow_source(); !followed) return followed;
         return serve();
     }
 
@@ -80,21 +84,28 @@ private:
         return lock_->take_bpffs(config_.bpffs);
     }
 
-    Result<> read_manifests() {
-        source_ = std::make_unique<ManifestSource>(
-            context_,
-            ManifestOptions{.directory = config_.manifests,
-                            .state_directory = config_.run_dir + "/manifests"},
-            [this](const Change& change) {
-                inventory_.apply(change);
-                enforcer_->apply(change);
-            },
-            log_problem);
+    Result<> follow_source() {
+        const auto on_change = [this](const Change& change) {
+            inventory_.apply(change);
+            enforcer_->apply(change);
+        };
+        if (config_.manifests.empty()) {
+            const auto access = [this] {
+                return config_.kubeconfig.empty()
+                           ? in_cluster_access()
+                           : read_kubeconfig(config_.kubeconfig, config_.context);
+            };
+            source_ = std::make_unique<ApiSource>(context_, access, on_change, log_problem);
+        } else {
+            const ManifestOptions options{.directory = config_.manifests,
+                                          .state_directory = config_.run_dir + "/manifests"};
+            source_ = std::make_unique<ManifestSource>(context_, options, on_change, log_problem);
+        }
         return source_->start();
     }
 
-    // The first revision comes into force here. If it does not fit, an earlier agent's stays, and
-    // whoever asks is told.
+    // The first revision comes into force here, or when the source has been read. If it does not
+    // fit, an earlier agent's stays, and whoever asks is told.
     Result<> serve() {
         const ControlContext control{.config = config_,
                                      .enforcer = *enforcer_,
@@ -104,20 +115,29 @@ private:
                                      .started = std::chrono::system_clock::now()};
         metrics_ = std::make_unique<Metrics>(control);
         enforcer_->on_revision([this](const RevisionStatus& revision) {
+            announce_first(revision);
             metrics_->observe_compile(revision.compile_seconds);
             feed_->forget_rules();
             give_back_memory();
         });
-        if (auto listening = start_http(); !listening) return listening;
-        if (auto enforced = enforcer_->enforce(); !enforced) {
-            spdlog::error("{}", enforced.error().what);
+        if (auto listening = start_http(control); !listening) return listening;
+        if (source_->status().has_synced) {
+            if (auto enforced = enforcer_->enforce(); !enforced) {
+                spdlog::error("{}", enforced.error().what);
+            }
+        } else {
+            spdlog::info("node {}: {}", config_.node_name, readiness_text(control));
         }
         auto server = ControlServer::start(context_, control);
         if (!server) return std::unexpected(std::move(server.error()));
         control_server_ = std::move(*server);
-        spdlog::info("node {}: revision {} in force, {} endpoints", config_.node_name,
-                     enforcer_->revision().revision, enforcer_->endpoints().all().size());
         return {};
+    }
+
+    void announce_first(const RevisionStatus& revision) {
+        if (std::exchange(is_announced_, true)) return;
+        spdlog::info("node {}: revision {} in force, {} endpoints", config_.node_name,
+                     revision.revision, enforcer_->endpoints().all().size());
     }
 
     // What decoding and compiling took for a moment goes back to the system once it is quiet.
@@ -128,12 +148,11 @@ private:
         });
     }
 
-    Result<> start_http() {
+    Result<> start_http(const ControlContext& control) {
         if (config_.http_address == "none") return {};
-        const auto ready = [this] {
-            return enforcer_->revision().is_in_force
-                       ? Page{.body = "ok\n"}
-                       : Page{.status = 503, .body = "no revision is in force yet\n"};
+        const auto ready = [control] {
+            return Page{.status = is_ready(control) ? 200 : 503,
+                        .body = readiness_text(control) + "\n"};
         };
         AdminServer::Pages pages;
         pages["/livez"] = [] { return Page{.body = "ok\n"}; };
@@ -157,10 +176,11 @@ private:
     FlowStore flows_;
     std::unique_ptr<Enforcer> enforcer_;
     std::unique_ptr<FlowFeed> feed_;
-    std::unique_ptr<ManifestSource> source_;
+    std::unique_ptr<Source> source_;
     std::unique_ptr<Metrics> metrics_;
     std::unique_ptr<AdminServer> admin_server_;
     std::unique_ptr<ControlServer> control_server_;
+    bool is_announced_ = false;
 };
 
 } // namespace

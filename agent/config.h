@@ -11,7 +11,10 @@
 namespace weir {
 
 struct Config {
-    std::string manifests;                        // folder of the desired state
+    std::string manifests;                        // folder of the desired state, or ...
+    std::string kubeconfig;                       // ... of the API that has it, or both empty: the
+                                                  // API of the cluster that this is a pod of
+    std::string context;                          // of the kubeconfig; empty: its current one
     std::string node_name;                        // name of this node's Node object
     std::string bpffs = "/sys/fs/bpf/weir";       // pins
     std::string run_dir = "/run/weir";            // socket, lock, endpoints

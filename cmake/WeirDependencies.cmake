@@ -12,6 +12,7 @@ find_package(fmt CONFIG REQUIRED)
 find_package(spdlog CONFIG REQUIRED)
 find_package(nlohmann_json CONFIG REQUIRED)
 find_package(GTest REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
 
 # tcx needs libbpf 1.3 or newer, which Debian 12 has in backports.
 pkg_check_modules(libbpf REQUIRED IMPORTED_TARGET libbpf>=1.4)

@@ -16,10 +16,20 @@ void add_agent(CLI::App& app, Options& options) {
     CLI::App* command = app.add_subcommand("agent", "Enforce policy on this node (the daemon)");
     auto config = std::make_shared<Config>();
     config->node_name = default_node_name();
-    command->add_option("--manifests", config->manifests, "Folder of Kubernetes YAML, watched")
-        ->envname("WEIR_MANIFESTS")
-        ->required()
-        ->type_name("DIR");
+    auto* manifests =
+        command->add_option("--manifests", config->manifests, "Folder of Kubernetes YAML, watched")
+            ->envname("WEIR_MANIFESTS")
+            ->type_name("DIR");
+    auto* kubeconfig =
+        command
+            ->add_option("--kubeconfig", config->kubeconfig,
+                         "Kubernetes API to watch; in a pod, neither: the cluster's own")
+            ->envname("WEIR_KUBECONFIG")
+            ->type_name("FILE")
+            ->excludes(manifests);
+    command->add_option("--context", config->context, "Context of the kubeconfig")
+        ->type_name("NAME")
+        ->needs(kubeconfig);
     command->add_option("--node-name", config->node_name, "Name of this node's Node object")
         ->envname("WEIR_NODE_NAME");
     command->add_option("--bpffs", options.bpffs, "Folder for pinned programs and maps")
@@ -35,6 +45,7 @@ void add_agent(CLI::App& app, Options& options) {
     command->footer(
         "Ends on SIGTERM or SIGINT and leaves policy in force; `weir cleanup` takes it off.\n\n"
         "Examples:\n  weir agent --manifests /etc/weir/manifests\n"
+        "  weir agent --kubeconfig /etc/weir/kubeconfig\n"
         "  weir agent --manifests ./demo --node-name n1 --run-dir /run/weir-n1 --bpffs "
         "/sys/fs/bpf/weir-n1");
     command->callback([config, &options] {

@@ -42,6 +42,11 @@ std::string_view raw_text(const Value& root, std::string_view name) {
     return member == nullptr ? std::string_view{} : member->text;
 }
 
+// " in line 7"; nothing for an object that was in no file.
+std::string in_line(std::uint32_t line) {
+    return line == 0 ? "" : " in line " + std::to_string(line);
+}
+
 class FileDecoder {
 public:
     explicit FileDecoder(const std::string& file) : file_(file) { origin_.file = Symbol(file); }
@@ -59,12 +64,17 @@ public:
         return std::move(decoded_);
     }
 
+    DecodedFile decode(Kind kind, const Value& object) {
+        decode_used(object, kind);
+        return std::move(decoded_);
+    }
+
 private:
     void refuse(const SyntaxError& error) {
         decoded_.problems.push_back({Severity::kError, file_, error.line, error.column, "", "",
                                      "syntax error: " + error.what,
                                      "correct the document; the others of the file are read"});
-        unidentified("syntax error in line " + std::to_string(error.line));
+        unidentified("syntax error" + in_line(error.line));
     }
 
     void unidentified(std::string why) {
@@ -75,7 +85,7 @@ private:
         Report report{file_, "", decoded_.problems};
         const Field field(report, root);
         (member.empty() ? field : field[member]).error(what, std::move(remedy));
-        unidentified(std::move(what) + " in line " + std::to_string(root.line));
+        unidentified(std::move(what) + in_line(root.line));
     }
 
     // list_of: the kind of an item that names none, of a typed list.
@@ -152,9 +162,7 @@ private:
         field.allow_only({"apiVersion", "kind", "metadata", "spec", "status"});
         field.refuse_duplicates();
         std::optional<Object> object = decode_kind(kind, field, name.value_or(ObjectName{}));
-        if (!name)
-            return unidentified("unnamed " + report.object + " in line " +
-                                std::to_string(root.line));
+        if (!name) return unidentified("unnamed " + report.object + in_line(root.line));
         DecodedObject decoded{{kind, *name}, origin_, std::nullopt, "", part_};
         decoded.origin.line = root.line;
         if (!object && !report.has_errors) return;
@@ -171,8 +179,9 @@ private:
         for (std::size_t i = from; i < decoded_.problems.size(); ++i) {
             const Problem& problem = decoded_.problems[i];
             if (problem.severity != Severity::kError) continue;
-            return "line " + std::to_string(problem.line) + ": " +
-                   (problem.field.empty() ? "" : problem.field + ": ") + problem.what;
+            const std::string place =
+                problem.line == 0 ? "" : "line " + std::to_string(problem.line) + ": ";
+            return place + (problem.field.empty() ? "" : problem.field + ": ") + problem.what;
         }
         return "invalid";
     }
@@ -238,6 +247,10 @@ private:
 
 DecodedFile decode_file(const std::string& file, std::string_view text) {
     return FileDecoder(file).decode(text);
+}
+
+DecodedFile decode_object(Kind kind, const Value& object) {
+    return FileDecoder("").decode(kind, object);
 }
 
 const Origin& origin_of(const Object& object) {

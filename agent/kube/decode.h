@@ -41,6 +41,9 @@ struct DecodedFile {
 // Origins and problems name the file as given here.
 DecodedFile decode_file(const std::string& file, std::string_view text);
 
+// One object as the Kubernetes API serves it: origins and problems have no file and no line.
+DecodedFile decode_object(Kind kind, const Value& object);
+
 const Origin& origin_of(const Object& object);
 
 } // namespace weir

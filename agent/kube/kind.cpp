@@ -12,26 +12,32 @@ using namespace std::string_view_literals;
 struct UsedKind {
     Kind kind;
     std::string_view group;
-    std::string_view api_version;        // the one to use
+    std::string_view api_version; // the one to use
+    std::string_view plural;
     std::string_view other_version = {}; // one of the same schema
     std::string_view earlier_group = {}; // where the kind once lived
     bool is_namespaced = false;
+    bool is_built_in = false; // served by every API server
 };
 
 constexpr auto kPolicyGroup = "networking.k8s.io"sv;
 constexpr auto kTierGroup = "policy.networking.k8s.io"sv;
 constexpr auto kIstioGroup = "security.istio.io"sv;
+constexpr auto kAlpha1 = "policy.networking.k8s.io/v1alpha1"sv;
 
 constexpr std::array kUsedKinds = {
-    UsedKind{Kind::kNamespace, "", "v1"},
-    UsedKind{Kind::kNode, "", "v1"},
-    UsedKind{Kind::kPod, "", "v1", "", "", true},
-    UsedKind{Kind::kNetworkPolicy, kPolicyGroup, "networking.k8s.io/v1", "", "extensions", true},
-    UsedKind{Kind::kClusterNetworkPolicy, kTierGroup, "policy.networking.k8s.io/v1alpha2"},
-    UsedKind{Kind::kAdminNetworkPolicy, kTierGroup, "policy.networking.k8s.io/v1alpha1"},
-    UsedKind{Kind::kBaselineAdminNetworkPolicy, kTierGroup, "policy.networking.k8s.io/v1alpha1"},
+    UsedKind{Kind::kNamespace, "", "v1", "namespaces", "", "", false, true},
+    UsedKind{Kind::kNode, "", "v1", "nodes", "", "", false, true},
+    UsedKind{Kind::kPod, "", "v1", "pods", "", "", true, true},
+    UsedKind{Kind::kNetworkPolicy, kPolicyGroup, "networking.k8s.io/v1", "networkpolicies", "",
+             "extensions", true, true},
+    UsedKind{Kind::kClusterNetworkPolicy, kTierGroup, "policy.networking.k8s.io/v1alpha2",
+             "clusternetworkpolicies"},
+    UsedKind{Kind::kAdminNetworkPolicy, kTierGroup, kAlpha1, "adminnetworkpolicies"},
+    UsedKind{Kind::kBaselineAdminNetworkPolicy, kTierGroup, kAlpha1,
+             "baselineadminnetworkpolicies"},
     UsedKind{Kind::kAuthorizationPolicy, kIstioGroup, "security.istio.io/v1",
-             "security.istio.io/v1beta1", "", true}};
+             "authorizationpolicies", "security.istio.io/v1beta1", "", true}};
 static_assert(kUsedKinds.size() == kKinds.size());
 
 // The kinds of the groups that Weir reads from.
@@ -50,6 +56,11 @@ constexpr std::array kTierKinds = {"ClusterNetworkPolicy"sv, "AdminNetworkPolicy
                                    "BaselineAdminNetworkPolicy"sv, "ExternalNetworkSet"sv};
 constexpr std::array kIstioKinds = {"AuthorizationPolicy"sv, "PeerAuthentication"sv,
                                     "RequestAuthentication"sv};
+
+// Every kind is in the list: see the assertion.
+const UsedKind& used_kind(Kind kind) {
+    return *std::ranges::find(kUsedKinds, kind, &UsedKind::kind);
+}
 
 std::string_view group_of(std::string_view api_version) {
     const std::size_t slash = api_version.find('/');
@@ -101,8 +112,23 @@ KindInfo kind_info(std::string_view api_version, std::string_view kind) {
 }
 
 bool is_namespaced(Kind kind) {
-    const auto used = std::ranges::find(kUsedKinds, kind, &UsedKind::kind);
-    return used != kUsedKinds.end() && used->is_namespaced;
+    return used_kind(kind).is_namespaced;
+}
+
+ApiResource api_resource(Kind kind) {
+    const UsedKind& used = used_kind(kind);
+    const std::string_view version =
+        used.group.empty() ? used.api_version : used.api_version.substr(used.group.size() + 1);
+    return {used.group, version, used.plural, !used.is_built_in};
+}
+
+std::string ApiResource::path() const {
+    const std::string root = group.empty() ? "/api/" : "/apis/" + std::string(group) + "/";
+    return root + std::string(version) + "/" + std::string(plural);
+}
+
+std::string ApiResource::name() const {
+    return std::string(plural) + (group.empty() ? "" : "." + std::string(group));
 }
 
 } // namespace weir

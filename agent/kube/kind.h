@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "policy/model.h"
@@ -27,5 +28,18 @@ struct KindInfo {
 KindInfo kind_info(std::string_view api_version, std::string_view kind);
 
 bool is_namespaced(Kind kind);
+
+// Where the Kubernetes API serves all objects of a kind.
+struct ApiResource {
+    std::string_view group;   // empty: core
+    std::string_view version; // "v1"
+    std::string_view plural;  // "networkpolicies"
+    bool is_optional = false; // defined by a CustomResourceDefinition, which may be absent
+
+    std::string path() const;
+    // As RBAC and CustomResourceDefinitions write it: "networkpolicies.networking.k8s.io".
+    std::string name() const;
+};
+ApiResource api_resource(Kind kind);
 
 } // namespace weir

@@ -17,7 +17,7 @@ enum class Severity {
 
 struct Problem {
     Severity severity = Severity::kError;
-    std::string file;
+    std::string file;         // empty for an object of the Kubernetes API
     std::uint32_t line = 0;   // from 1; 0 when it concerns the whole file
     std::uint32_t column = 0; // from 1; 0 when unknown
     std::string object;       // "NetworkPolicy ns/name", as far as it is known

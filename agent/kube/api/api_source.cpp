@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/kube/api/api_source.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "agent/kube/kind.h"
+
+namespace weir {
+namespace {
+
+using Time = std::chrono::system_clock;
+
+constexpr ApiResource kDefinitions = {.group = "apiextensions.k8s.io",
+                                      .version = "v1",
+                                      .plural = "customresourcedefinitions",
+                                      .is_optional = true};
+
+} // namespace
+
+ApiSource::ApiSource(boost::asio::io_context& context, Reflector::AccessProvider access,
+                     OnChange on_change, OnProblem on_problem, ApiTimings timings)
+    : context_(context),
+      access_(std::move(access)),
+      on_change_(std::move(on_change)),
+      on_problem_(std::move(on_problem)),
+      timings_(timings),
+      name_("Kubernetes API") {
+    for (const Kind kind : kKinds)
+        kinds_.push_back(std::make_unique<Watched>(kind, on_problem_));
+}
+
+ApiSource::~ApiSource() {
+    for (const auto& watched : kinds_) {
+        if (watched->reflector) watched->reflector->stop();
+    }
+    if (definitions_) definitions_->stop();
+}
+
+Result<> ApiSource::start() {
+    const auto access = access_();
+    if (!access) return std::unexpected(access.error());
+    name_ = "Kubernetes API " + access->url();
+    for (const std::string& warning : access->warnings)
+        spdlog::warn("{}", warning);
+    for (const auto& watched : kinds_)
+        follow(*watched);
+    follow_definitions();
+    return {};
+}
+
+void ApiSource::follow(Watched& watched) {
+    Reflector::Handlers handlers;
+    handlers.on_list_begin = [&watched] { watched.objects.begin_list(); };
+    handlers.on_item = [&watched](const Value& object) {
+        watched.objects.list(object, Time::now());
+    };
+    handlers.on_list_end = [this, &watched] {
+        watched.objects.end_list();
+        synced(watched);
+    };
+    handlers.on_put = [&watched](const Value& object) { watched.objects.put(object, Time::now()); };
+    handlers.on_erase = [&watched](const Value& object) { watched.objects.erase(object); };
+    handlers.on_batch = [this, &watched] { deliver(watched); };
+    handlers.on_absent = [this, &watched] {
+        watched.objects.clear();
+        synced(watched);
+    };
+    handlers.on_state = [this] { take_state(); };
+    watched.reflector = std::make_shared<Reflector>(
+        context_.get_executor(), access_,
+        Reflector::Options{api_resource(watched.kind), false, timings_}, std::move(handlers));
+    watched.reflector->start();
+}
+
+// Says when a kind that is absent comes. Without the right to read them, the kinds are looked for
+// from time to time all the same.
+void ApiSource::follow_definitions() {
+    Reflector::Handlers handlers;
+    handlers.on_list_begin = [] {};
+    handlers.on_item = [this](const Value& definition) { defined(definition); };
+    handlers.on_list_end = [] {};
+    handlers.on_put = [this](const Value& definition) { defined(definition); };
+    handlers.on_erase = [](const Value&) {};
+    handlers.on_batch = [] {};
+    handlers.on_absent = [] {};
+    handlers.on_state = [] {}; // status() tells
+    definitions_ = std::make_shared<Reflector>(context_.get_executor(), access_,
+                                               Reflector::Options{kDefinitions, true, timings_},
+                                               std::move(handlers));
+    definitions_->start();
+}
+
+void ApiSource::defined(const Value& definition) {
+    const Value* metadata = definition.find("metadata");
+    const Value* name = metadata == nullptr ? nullptr : metadata->find("name");
+    if (name == nullptr) return;
+    for (const auto& watched : kinds_) {
+        if (api_resource(watched->kind).name() == name->text) watched->reflector->look_again();
+    }
+}
+
+void ApiSource::synced(Watched& watched) {
+    watched.has_synced = true;
+    if (has_synced_) return deliver(watched);
+    has_synced_ = std::ranges::all_of(kinds_, [](const auto& kind) { return kind->has_synced; });
+    if (has_synced_) deliver_all();
+}
+
+void ApiSource::deliver(Watched& watched) {
+    if (!has_synced_) return;
+    Change change = watched.objects.take_change();
+    if (!change.is_empty()) on_change_(std::move(change));
+}
+
+void ApiSource::deliver_all() {
+    Change all;
+    for (const auto& watched : kinds_) {
+        Change change = watched->objects.take_change();
+        std::ranges::move(change.upserts, std::back_inserter(all.upserts));
+    }
+    spdlog::info("{}: all kinds are read, {} objects", name_, all.upserts.size());
+    on_change_(std::move(all));
+}
+
+// One line when the first connection is lost and one when the last is back, not one for each kind.
+void ApiSource::take_state() {
+    const auto lost = away();
+    const bool is_away = lost.has_value();
+    if (is_away == was_away_) return;
+    was_away_ = is_away;
+    if (is_away) {
+        spdlog::warn("{} is away: {}; {}", name_, lost->why,
+                     has_synced_ ? "the last state read stays in force"
+                                 : "what an earlier agent enforced stays in force");
+    } else {
+        spdlog::info("{} is back", name_);
+    }
+}
+
+// The longest absence of all kinds.
+std::optional<Absence> ApiSource::away() const {
+    std::optional<Absence> longest;
+    for (const auto& watched : kinds_) {
+        const auto& absence = watched->reflector->away();
+        if (absence && (!longest || absence->since < longest->since)) longest = absence;
+    }
+    return longest;
+}
+
+SourceStatus ApiSource::status() const {
+    SourceStatus status;
+    status.name = name_;
+    status.has_synced = has_synced_;
+    status.away = away();
+    if (definitions_ && definitions_->away() && !status.away) {
+        status.problems.push_back({Severity::kWarning, "", 0, 0, "", "", definitions_->away()->why,
+                                   "until it is, kinds whose definition is missing are looked for "
+                                   "only from time to time"});
+    }
+    std::vector<std::string> missing;
+    for (const auto& watched : kinds_) {
+        watched->objects.add_status(status);
+        if (!watched->has_synced) missing.push_back(api_resource(watched->kind).name());
+    }
+    if (missing.size() == kinds_.size()) {
+        status.waiting_for = name_;
+    } else if (!missing.empty()) {
+        status.waiting_for = fmt::format("{} of {}", fmt::join(missing, ", "), name_);
+    }
+    const auto object = [](const Problem& problem) -> const std::string& { return problem.object; };
+    std::ranges::stable_sort(status.problems, {}, object);
+    std::ranges::sort(status.kept, {}, [](const KeptObject& kept) { return to_string(kept.key); });
+    return status;
+}
+
+} // namespace weir

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Desired state from the Kubernetes API: every kind that Weir uses, listed and watched. The first
+// change holds all kinds at once; a kind that is defined by no CustomResourceDefinition yet is
+// empty until it is.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "agent/kube/api/access.h"
+#include "agent/kube/api/object_set.h"
+#include "agent/kube/api/reflector.h"
+#include "agent/kube/api/timings.h"
+#include "agent/kube/source.h"
+
+namespace weir {
+
+class ApiSource : public Source {
+public:
+    ApiSource(boost::asio::io_context& context, Reflector::AccessProvider access,
+              OnChange on_change, OnProblem on_problem = {}, ApiTimings timings = {});
+    ~ApiSource() override;
+
+    // Fails when the access cannot be read. Returns before anything was read from the server: the
+    // first change comes when all of it was.
+    Result<> start() override;
+    SourceStatus status() const override;
+
+private:
+    struct Watched {
+        Watched(Kind watched, const OnProblem& on_problem)
+            : kind(watched), objects(watched, on_problem) {}
+
+        Kind kind;
+        ObjectSet objects;
+        std::shared_ptr<Reflector> reflector;
+        bool has_synced = false;
+    };
+
+    void follow(Watched& watched);
+    void follow_definitions();
+    void defined(const Value& definition);
+    void synced(Watched& watched);
+    void deliver(Watched& watched);
+    void deliver_all();
+    void take_state();
+    std::optional<Absence> away() const;
+
+    boost::asio::io_context& context_;
+    Reflector::AccessProvider access_;
+    OnChange on_change_;
+    OnProblem on_problem_;
+    ApiTimings timings_;
+    std::string name_;
+    std::vector<std::unique_ptr<Watched>> kinds_;
+    std::shared_ptr<Reflector> definitions_;
+    bool has_synced_ = false;
+    bool was_away_ = false;
+};
+
+} // namespace weir

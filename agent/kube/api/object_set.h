@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// The objects of one kind as the API serves them: what is in force, what is kept at its last valid
+// version, and what changes. Knows no network and no clock. A list counts when it is complete.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "agent/kube/source.h"
+#include "agent/kube/value.h"
+#include "policy/hash.h"
+#include "policy/model.h"
+
+namespace weir {
+
+class ObjectSet {
+public:
+    using Time = std::chrono::system_clock::time_point;
+
+    explicit ObjectSet(Kind kind, Source::OnProblem on_problem = {})
+        : kind_(kind), on_problem_(std::move(on_problem)) {}
+
+    // A list of everything begins; one that was begun before and not ended is void.
+    void begin_list();
+    void list(const Value& object, Time now);
+    // Everything was listed: it comes into force, and what was not listed is gone.
+    void end_list();
+
+    // An object is new or different.
+    void put(const Value& object, Time now);
+    void erase(const Value& object);
+    // The kind is not served any more.
+    void clear();
+
+    // What all calls since the last one changed.
+    Change take_change();
+
+    std::size_t size() const { return entries_.size(); }
+    void add_status(SourceStatus& status) const;
+
+private:
+    struct Trouble {
+        std::vector<Problem> problems;
+        std::optional<KeptObject> kept;
+    };
+    struct Entry {
+        std::optional<SharedObject> object; // in force
+        std::unique_ptr<Trouble> trouble;   // null nearly always
+        std::uint32_t list = 0;             // the last one that it was in
+    };
+    // What the API says of an object, when that is news.
+    struct News {
+        ObjectName name;
+        std::optional<SharedObject> object;
+        std::unique_ptr<Trouble> trouble; // of an invalid object, without what is kept
+        bool is_invalid = false;
+        std::string why;
+    };
+    using Entries = std::unordered_map<ObjectName, Entry, ObjectNameHash>;
+
+    std::optional<News> decode(const Value& object) const;
+    void apply(News news, Time now);
+    void erase(Entries::iterator entry);
+    void report(const std::vector<Problem>& problems, const Trouble* known) const;
+
+    Kind kind_;
+    Source::OnProblem on_problem_;
+    Entries entries_;
+    std::uint32_t list_ = 0;
+    std::vector<std::pair<News, Time>> listed_; // news of the list in progress
+    Change change_;
+};
+
+} // namespace weir
