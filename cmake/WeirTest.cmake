@@ -37,6 +37,7 @@ function(weir_set_test_properties name label timeout)
     set(defaults_bpf 300)
     set(defaults_net 300)
     set(defaults_corpus 900)
+    set(defaults_kube 900)
     if(NOT timeout)
         set(timeout ${defaults_${label}})
     endif()
@@ -48,7 +49,7 @@ WEIR_SOURCE_DIR=${PROJECT_SOURCE_DIR};\
 ASAN_OPTIONS=detect_leaks=1:abort_on_error=0;\
 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")
     # Namespaces, addresses and timing are the machine's: one of these at a time.
-    if(label STREQUAL "net")
+    if(label STREQUAL "net" OR label STREQUAL "kube")
         set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
     elseif(label STREQUAL "bpf")
         set_tests_properties(${name} PROPERTIES RESOURCE_LOCK bpf)
