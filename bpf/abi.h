@@ -81,8 +81,11 @@ WEIR_ASSERT_SIZE(struct weir_pod, 192);
 
 /* ---- policy -------------------------------------------------------------------------------- */
 
-/* Class 0: no predicate holds for the address. */
-enum { WEIR_CLASS_NONE = 0 };
+/* Class 0: no predicate holds for the address. The lower bits of a class number it among those of
+ * one parent class, in which they are 0: a table without a row for the class has the parent's row
+ * for it, and without that one its default row. */
+enum { WEIR_CLASS_NONE = 0, WEIR_CLASS_PARENT_SHIFT = 18 };
+#define WEIR_CLASS_PARENT(class_id) ((__u32)(class_id) & (~0u << WEIR_CLASS_PARENT_SHIFT))
 
 /* Table 0 never exists: a slot that names it is not ready and everything is dropped.
  * Tables from WEIR_TABLE_FIRST on are the compiler's. */
@@ -115,7 +118,8 @@ struct weir_row {
 };
 WEIR_ASSERT_SIZE(struct weir_row, 8);
 
-/* weir_tables: ARRAY (mmap), table -> struct weir_row, the row of every class without a rule. */
+/* weir_tables: ARRAY (mmap), table -> struct weir_row, the row of every class without a rule of its
+ * own or of its parent. */
 
 /* weir_rules: HASH (no preallocation), struct weir_rule_key -> struct weir_row. An entry never
  * changes while a slot names its table. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* The compiled policy: peer address -> class, (table, class) -> row, row and port -> verdict. */
+/* The compiled policy: peer address -> class, (table, class or its parent) -> row, row and
+ * port -> verdict. */
 #ifndef WEIR_BPF_POLICY_H
 #define WEIR_BPF_POLICY_H
 
@@ -41,7 +42,7 @@ struct {
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 131072);
+    __uint(max_entries, 262144);
     __type(key, __u32);
     __type(value, struct weir_interval);
 } weir_rows SEC(".maps");
@@ -93,12 +94,18 @@ static __always_inline int policy_search(const struct weir_row* row, __u32 port_
 __noinline int policy_decide(__u32 table, const struct weir_address* peer, __u32 port_key,
                              __u32* verdict) {
     struct weir_rule_key key = {.table = table};
-    struct weir_row* row;
+    struct weir_row* row = 0;
     struct weir_row copy;
+    __u32 parent;
 
     if (!peer || !verdict) return -WEIR_DROP_DANGLING_ID;
     key.class_id = policy_class(peer);
-    row = key.class_id == WEIR_CLASS_NONE ? 0 : bpf_map_lookup_elem(&weir_rules, &key);
+    parent = WEIR_CLASS_PARENT(key.class_id);
+    if (key.class_id != parent) {
+        row = bpf_map_lookup_elem(&weir_rules, &key);
+        key.class_id = parent;
+    }
+    if (!row && parent != WEIR_CLASS_NONE) row = bpf_map_lookup_elem(&weir_rules, &key);
     if (!row) row = bpf_map_lookup_elem(&weir_tables, &table);
     if (!row || !row->count) return -WEIR_DROP_DANGLING_ID;
     copy = *row;

@@ -27,8 +27,8 @@ Result<> find_class(const Maps& maps, const weir_address& peer, PolicyLookup& wa
 }
 
 Result<> find_row(const Maps& maps, PolicyLookup& way) {
-    if (way.class_id != WEIR_CLASS_NONE) {
-        const auto row = maps.rules.lookup({.table = way.table, .class_id = way.class_id});
+    for (const auto class_id : {way.class_id, WEIR_CLASS_PARENT(way.class_id)}) {
+        const auto row = maps.rules.lookup({.table = way.table, .class_id = class_id});
         if (!row) return std::unexpected(row.error());
         if (*row) {
             way.row = **row;

@@ -19,7 +19,7 @@ struct MapSizes {
     std::uint32_t prefixes = 65'536;
     std::uint32_t tables = 16'384;
     std::uint32_t rules = 262'144;
-    std::uint32_t intervals = 131'072; // of weir_rows
+    std::uint32_t intervals = 262'144; // of weir_rows
     std::uint32_t flows = 131'072;
     std::uint32_t new_flows = 16'384;
     std::uint32_t fragments = 8'192;

@@ -25,9 +25,10 @@ bool PeerTest::holds(const Signature& peer) const {
 // NetworkPolicyIngressRule.from: "If this field is empty or missing, this rule matches all
 // sources"; "Items in this list are combined using a logical OR operation."
 bool CompiledRule::matches(const Signature& peer) const {
-    if (!is_any_peer && !holds_one(peers, peer)) {
-        return false;
-    }
+    return (is_any_peer || holds_one(peers, peer)) && holds_otherwise(peer);
+}
+
+bool CompiledRule::holds_otherwise(const Signature& peer) const {
     const bool is_source =
         sources.empty() || std::any_of(sources.begin(), sources.end(),
                                        [&](const auto& tests) { return hold(tests, peer); });

@@ -38,6 +38,8 @@ struct CompiledRule {
     std::vector<PredicatePtr> peer_ports; // NamedPort without number
 
     bool matches(const Signature& peer) const;
+    // What it asks besides the peers.
+    bool holds_otherwise(const Signature& peer) const;
     // Calls visit for every predicate that it asks.
     template <typename Visit>
     void for_each_predicate(Visit visit) const;
@@ -58,9 +60,13 @@ struct EffectiveRule {
     std::shared_ptr<const SubjectPart> subject; // null: the rule as it is
 
     const KeyRanges& ports() const { return subject ? subject->ports : rule->ports; }
-    bool matches(const Signature& peer) const {
-        return (!subject || !subject->family || peer.has(subject->family.get())) &&
-               rule->matches(peer);
+    bool matches(const Signature& peer) const { return is_of_family(peer) && rule->matches(peer); }
+    // The same where it is known that the rule is for any peer or one of its peers holds.
+    bool matches_known(const Signature& peer) const {
+        return is_of_family(peer) && rule->holds_otherwise(peer);
+    }
+    bool is_of_family(const Signature& peer) const {
+        return !subject || !subject->family || peer.has(subject->family.get());
     }
     // Positions that the peer's named ports add.
     std::vector<std::uint32_t> peer_ports(const Signature& peer) const;

@@ -65,6 +65,8 @@ std::optional<DoesNotFit> Compiler::State::check(const Plan& planned) const {
         std::uint32_t limit;
     };
     const Total totals[] = {
+        {"peer classes", planned.is_out_of_classes ? ClassIds::kMostParents + 1 : 0,
+         ClassIds::kMostParents},
         {"weir_peers", mirror.peers + planned.new_peers, options.limits.peers},
         {"weir_prefixes", mirror.prefixes + planned.new_prefixes, options.limits.prefixes},
         {"weir_tables", mirror.table_ids.end(), options.limits.tables},

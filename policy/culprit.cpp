@@ -138,7 +138,10 @@ void blame_entries(const Entries& entries, const Desired& desired, Blame& blame)
 std::string culprit_of(std::string_view map, const Plan& plan, const Desired& desired,
                        const Mirror& mirror) {
     Blame blame(desired.rules(), mirror.last_rule);
-    if (map == "weir_peers") {
+    if (map == "peer classes") {
+        blame_entries(plan.peers, desired, blame);
+        blame_entries(plan.prefixes, desired, blame);
+    } else if (map == "weir_peers") {
         blame_entries(plan.peers, desired, blame);
     } else if (map == "weir_prefixes") {
         blame_entries(plan.prefixes, desired, blame);

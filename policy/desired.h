@@ -32,7 +32,9 @@ struct Slot {
 class Desired {
 public:
     explicit Desired(const CompilerOptions& options)
-        : root_namespace_(options.root_namespace), policies_(predicates_, options.trust_domain) {}
+        : root_namespace_(options.root_namespace),
+          popular_uses_(options.popular_uses),
+          policies_(predicates_, options.trust_domain) {}
 
     void apply(const Change& change);
     void set_local(const LocalPod& local);
@@ -103,6 +105,8 @@ private:
     void unuse(RuleList& list, TouchedPredicates& touched);
     void settle_predicates(const TouchedPredicates& touched);
     void set_in_force(Predicate& predicate, bool is_in_force);
+    bool is_popular(const Predicate& predicate, bool was_popular) const;
+    void touch_holders(const Predicate& predicate);
     void settle_pods();
     void settle_regions();
     void settle_addresses();
@@ -110,6 +114,7 @@ private:
 
     // Interning tables first: they outlive what they interned.
     Symbol root_namespace_;
+    std::uint32_t popular_uses_;
     PredicateSet predicates_;
     SignatureSet signatures_;
     SignaturePtr none_ = signatures_.empty();

@@ -59,9 +59,11 @@ void Mirror::adopt_tables(const KernelState& kernel) {
         default_rows[row.table] = row.row;
     }
     const auto adopt_class = [this](std::uint32_t class_id) {
-        if (class_id != WEIR_CLASS_NONE && classes.try_emplace(class_id).second) {
-            class_ids.reserve(class_id);
-            adopted_classes.push_back(class_id);
+        for (const auto id : {class_id, WEIR_CLASS_PARENT(class_id)}) {
+            if (id != WEIR_CLASS_NONE && classes.try_emplace(id).second) {
+                class_ids.reserve(id);
+                adopted_classes.push_back(id);
+            }
         }
     };
     const auto adopt_table = [&](std::uint32_t id) -> KernelTable& {
@@ -125,9 +127,12 @@ void Mirror::drop_class_if_unused(std::uint32_t class_id, Leavings& left) {
     if (found == classes.end() || found->second.uses != 0) {
         return;
     }
-    if (const auto& signature = found->second.signature) {
+    const auto parent = WEIR_CLASS_PARENT(class_id);
+    const auto signature = found->second.signature;
+    classes.erase(found);
+    if (signature) {
         signature->class_id = WEIR_CLASS_NONE;
-        for (const auto& predicate : signature->predicates) {
+        for (auto* predicate : signature->own) {
             erase_sorted(predicate->classes, class_id);
             for (const auto table : predicate->asking_tables()) {
                 auto& asking = tables.at(table).rows;
@@ -138,10 +143,13 @@ void Mirror::drop_class_if_unused(std::uint32_t class_id, Leavings& left) {
             }
         }
         left.classes.push_back(class_id);
+        if (parent != class_id && parent != WEIR_CLASS_NONE) {
+            --classes.at(parent).uses;
+            drop_class_if_unused(parent, left);
+        }
     } else {
         late_classes_.push_back(class_id);
     }
-    classes.erase(found);
 }
 
 void Mirror::drop_table_if_unused(std::uint32_t id, Leavings& left) {

@@ -7,10 +7,12 @@
 #include <boost/container/flat_map.hpp>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "policy/class_ids.h"
 #include "policy/desired.h"
 #include "policy/id_pool.h"
 #include "policy/row_store.h"
@@ -20,21 +22,33 @@
 
 namespace weir {
 
+// The rows of a table that differ from what the class has without one: its parent's row, or the
+// table's default.
+using ClassRows = boost::container::flat_map<std::uint32_t, RowStore::Id>; // by class
+
+inline std::optional<RowStore::Id> find_row(const ClassRows& rows, std::uint32_t class_id) {
+    for (const auto id : {class_id, WEIR_CLASS_PARENT(class_id)}) {
+        if (const auto found = rows.find(id); found != rows.end()) {
+            return found->second;
+        }
+    }
+    return std::nullopt;
+}
+
 struct KernelTable {
     RuleListPtr list; // null: an earlier agent's, whose rules are not known
     RowStore::Id default_row = 0;
-    boost::container::flat_map<std::uint32_t, RowStore::Id> rows; // by class
+    ClassRows rows;
     std::vector<std::pair<std::uint32_t, weir_direction>> slots;
 
     RowStore::Id row(std::uint32_t class_id) const {
-        const auto found = rows.find(class_id);
-        return found == rows.end() ? default_row : found->second;
+        return find_row(rows, class_id).value_or(default_row);
     }
 };
 
 struct KernelClass {
     SignaturePtr signature; // null: an earlier agent's
-    std::uint32_t uses = 0; // by entries of weir_peers and weir_prefixes
+    std::uint32_t uses = 0; // by entries of weir_peers and weir_prefixes, and classes below it
 };
 
 // What one commit leaves behind.
@@ -52,7 +66,7 @@ struct Mirror {
     std::unordered_map<std::uint32_t, KernelTable> tables;
     std::unordered_map<std::uint32_t, KernelClass> classes;
     IdPool table_ids{WEIR_TABLE_FIRST};
-    IdPool class_ids{WEIR_CLASS_NONE + 1};
+    ClassIds class_ids;
     RowStore rows;
     std::uint32_t generation = 0;
     std::uint32_t last_rule = 0; // id, when last committed

@@ -98,8 +98,11 @@ void Plan::commit_tables(Mirror& mirror) {
     for (const auto& fresh : classes) {
         mirror.classes[fresh.id].signature = fresh.signature;
         fresh.signature->class_id = fresh.id;
-        for (const auto& predicate : fresh.signature->predicates) {
+        for (auto* predicate : fresh.signature->own) {
             insert_sorted(predicate->classes, fresh.id);
+        }
+        if (const auto parent = WEIR_CLASS_PARENT(fresh.id); parent != fresh.id && parent != 0) {
+            ++mirror.classes.at(parent).uses;
         }
     }
     for (auto& table : tables) {

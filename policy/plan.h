@@ -3,7 +3,6 @@
 // committed state, or gives everything back.
 #pragma once
 
-#include <boost/container/flat_map.hpp>
 #include <cstdint>
 #include <vector>
 
@@ -21,7 +20,7 @@ struct Plan {
         std::uint32_t id = 0;
         RuleListPtr list;
         RowStore::Id default_row = 0;
-        boost::container::flat_map<std::uint32_t, RowStore::Id> rows; // by class
+        ClassRows rows;
     };
     struct Insert {
         std::uint32_t table = 0;
@@ -38,7 +37,8 @@ struct Plan {
         bool is_needed = false;
     };
 
-    std::vector<NewClass> classes;
+    std::vector<NewClass> classes;          // parents first
+    bool is_out_of_classes = false;         // some went without: the plan must not be committed
     std::vector<std::uint32_t> transitions; // classes that end with the revision
     std::vector<NewTable> tables;
     std::vector<Insert> inserts; // into committed tables

@@ -8,10 +8,6 @@ namespace {
 
 constexpr std::array kBoth{WEIR_EGRESS, WEIR_INGRESS};
 
-std::uint64_t pair_of(std::uint32_t a, std::uint32_t b) {
-    return std::uint64_t{a} << 32 | b;
-}
-
 } // namespace
 
 Plan Planner::plan() {
@@ -40,15 +36,22 @@ std::uint32_t Planner::class_of(const SignaturePtr& signature) {
     if (signature->class_id != 0) {
         return signature->class_id;
     }
-    auto& id = fresh_ids_[signature.get()];
-    if (id == 0) {
-        id = mirror_.class_ids.take();
-        fresh_[id] = signature.get();
-        for (const auto& predicate : signature->predicates) {
-            fresh_by_predicate_[predicate.get()].push_back(id);
-        }
-        plan_.classes.push_back(Plan::NewClass{id, signature});
+    if (const auto known = fresh_ids_.find(signature.get()); known != fresh_ids_.end()) {
+        return known->second;
     }
+    auto& ids = mirror_.class_ids;
+    const auto id =
+        signature->parent ? ids.take_below(class_of(signature->parent)) : ids.take_parent();
+    if (id == WEIR_CLASS_NONE) {
+        plan_.is_out_of_classes = true;
+        return WEIR_CLASS_NONE;
+    }
+    fresh_ids_[signature.get()] = id;
+    fresh_[id] = signature.get();
+    for (const auto* predicate : signature->own) {
+        fresh_by_predicate_[predicate].push_back(id);
+    }
+    plan_.classes.push_back(Plan::NewClass{id, signature});
     return id;
 }
 
@@ -72,16 +75,32 @@ RowStore::Id Planner::row_of(const RuleList& list, const Signature& signature) {
     return place->second;
 }
 
-RowStore::Id Planner::committed_row(std::uint32_t table, std::uint32_t class_id) const {
-    return mirror_.tables.at(table).row(class_id);
+// Of a committed table, after what the plan adds to it.
+RowStore::Id Planner::planned_row(std::uint32_t table, std::uint32_t class_id) const {
+    const auto& known = mirror_.tables.at(table);
+    for (const auto id : {class_id, WEIR_CLASS_PARENT(class_id)}) {
+        if (const auto added = added_rows_.find(pair_of(table, id)); added != added_rows_.end()) {
+            return added->second;
+        }
+        if (const auto found = known.rows.find(id); found != known.rows.end()) {
+            return found->second;
+        }
+    }
+    return known.default_row;
 }
 
-// Of a table that stays: fresh classes have been given rows there.
-RowStore::Id Planner::kept_row(std::uint32_t table, std::uint32_t class_id) const {
-    if (const auto fresh = kept_rows_.find(pair_of(table, class_id)); fresh != kept_rows_.end()) {
-        return fresh->second;
+RowStore::Id Planner::inherited_row(std::uint32_t table, std::uint32_t class_id) const {
+    return planned_row(table, above(class_id));
+}
+
+// For a class without address yet: the one change that a live table may see.
+void Planner::add_row(std::uint32_t table, std::uint32_t class_id, RowStore::Id row) {
+    if (row == inherited_row(table, class_id)) {
+        return;
     }
-    return committed_row(table, class_id);
+    added_rows_[pair_of(table, class_id)] = row;
+    mirror_.rows.acquire(row);
+    plan_.inserts.push_back(Plan::Insert{table, class_id, row});
 }
 
 bool Planner::is_kept(std::uint32_t table) const {
@@ -160,8 +179,7 @@ bool Planner::tells_moves_apart(std::uint32_t table) {
     const auto& list = *mirror_.tables.at(table).list;
     const auto row = [&](std::uint32_t class_id) {
         const auto fresh = fresh_.find(class_id);
-        return fresh == fresh_.end() ? committed_row(table, class_id)
-                                     : row_of(list, *fresh->second);
+        return fresh == fresh_.end() ? planned_row(table, class_id) : row_of(list, *fresh->second);
     };
     return std::any_of(moves_.begin(), moves_.end(),
                        [&](const Move& move) { return row(move.from) != row(move.to); });
@@ -201,25 +219,16 @@ std::unordered_map<std::uint32_t, std::uint32_t> Planner::origins() const {
 void Planner::add_fresh_classes_to_kept_tables() {
     const auto origins = this->origins();
     for (const auto& fresh : plan_.classes) {
-        Holders predicates;
-        for (const auto& predicate : fresh.signature->predicates) {
-            predicates.push_back(predicate.get());
-        }
         // Most tables do not tell the fresh class from the one that it comes from.
         const auto origin = origins.find(fresh.id);
         const auto* before = origin == origins.end() ? nullptr : signature_of(origin->second);
         const auto telling = asking_tables(difference(before, fresh.signature.get()));
-        for (const auto table : asking_tables(predicates)) {
-            const auto& known = mirror_.tables.at(table);
+        for (const auto table : asking_tables(fresh.signature->own)) {
             const bool is_copy =
                 before != nullptr && !std::binary_search(telling.begin(), telling.end(), table);
-            const auto row =
-                is_copy ? known.row(origin->second) : row_of(*known.list, *fresh.signature);
-            if (row != known.default_row) {
-                kept_rows_[pair_of(table, fresh.id)] = row;
-                mirror_.rows.acquire(row);
-                plan_.inserts.push_back(Plan::Insert{table, fresh.id, row});
-            }
+            add_row(table, fresh.id,
+                    is_copy ? planned_row(table, origin->second)
+                            : row_of(*mirror_.tables.at(table).list, *fresh.signature));
         }
     }
 }
@@ -227,6 +236,9 @@ void Planner::add_fresh_classes_to_kept_tables() {
 void Planner::make_tables() {
     count_uses(plan_.peers);
     count_uses(plan_.prefixes);
+    for (const auto& fresh : plan_.classes) {
+        ++use_changes_[above(fresh.id)];
+    }
     for (const auto table : renewed_) {
         make_table(mirror_.tables.at(table).list);
     }
@@ -289,139 +301,32 @@ std::vector<std::uint32_t> Planner::classes_asked_by(const RuleList& list) const
     return classes;
 }
 
-void Planner::fill_table(Plan::NewTable& table) {
-    const auto is_ending = [this](std::uint32_t class_id) {
+// Null for a class whose last address leaves it with this plan.
+const Signature* Planner::staying(std::uint32_t class_id) {
+    const auto [place, is_new] = staying_.try_emplace(class_id, nullptr);
+    if (is_new) {
         const auto change = use_changes_.find(class_id);
         const auto known = mirror_.classes.find(class_id);
-        return change != use_changes_.end() && known != mirror_.classes.end() &&
-               known->second.uses + change->second == 0;
-    };
+        const bool is_ending = change != use_changes_.end() && known != mirror_.classes.end() &&
+                               known->second.uses + change->second == 0;
+        place->second = is_ending ? nullptr : signature_of(class_id);
+    }
+    return place->second;
+}
+
+void Planner::fill_table(Plan::NewTable& table) {
     for (const auto class_id : classes_asked_by(*table.list)) {
-        if (is_ending(class_id)) {
+        const auto* signature = staying(class_id);
+        if (signature == nullptr) {
             continue;
         }
-        const auto row = row_of(*table.list, *signature_of(class_id));
-        if (row != table.default_row) {
+        const auto row = row_of(*table.list, *signature);
+        // Parents come before the classes below them.
+        if (row != find_row(table.rows, above(class_id)).value_or(table.default_row)) {
             mirror_.rows.acquire(row);
             table.rows.emplace_hint(table.rows.end(), class_id, row);
         }
     }
-}
-
-void Planner::route_moves() {
-    for (auto& move : moves_) {
-        if (!goes_straight(move)) {
-            add_transition(move);
-        }
-    }
-    pass_by_transitions(plan_.peers);
-    pass_by_transitions(plan_.prefixes);
-}
-
-template <typename Node>
-void Planner::pass_by_transitions(std::vector<Plan::Entry<Node>>& entries) {
-    for (auto& entry : entries) {
-        if (entry.from != entry.to) {
-            entry.via = moves_[move_places_.at(pair_of(entry.from, entry.to))].via;
-        }
-    }
-}
-
-// Whether the tables that are left may see the new class at once.
-bool Planner::goes_straight(const Move& move) {
-    auto model = move.to;
-    if (fresh_.contains(move.to)) {
-        // Nobody is in the class yet, so it gets in the old tables what its first member had there.
-        const auto [place, is_first] = model_of_.try_emplace(move.to, move.from);
-        model = place->second;
-        if (is_first) {
-            for (const auto id : dead_) {
-                const auto& rows = mirror_.tables.at(id).rows;
-                if (const auto row = rows.find(move.from); row != rows.end()) {
-                    mirror_.rows.acquire(row->second);
-                    plan_.inserts.push_back(Plan::Insert{id, move.to, row->second});
-                }
-            }
-            return true;
-        }
-    }
-    return std::all_of(dead_.begin(), dead_.end(), [&](std::uint32_t table) {
-        return committed_row(table, move.from) == committed_row(table, model);
-    });
-}
-
-void Planner::add_transition(Move& move) {
-    move.via = mirror_.class_ids.take();
-    plan_.transitions.push_back(move.via);
-    const auto pass = [&](std::uint32_t table, RowStore::Id row) {
-        mirror_.rows.acquire(row);
-        plan_.passing.push_back(Plan::Insert{table, move.via, row});
-    };
-    for (const auto id : dead_) {
-        const auto& table = mirror_.tables.at(id);
-        if (table.row(move.from) != table.default_row) {
-            pass(id, table.row(move.from));
-        }
-    }
-    Holders predicates;
-    for (const auto& predicate : signature_of(move.to)->predicates) {
-        predicates.push_back(predicate.get());
-    }
-    for (const auto id : asking_tables(predicates)) {
-        if (kept_row(id, move.to) != mirror_.tables.at(id).default_row) {
-            pass(id, kept_row(id, move.to));
-        }
-    }
-    for (const auto& table : plan_.tables) {
-        if (const auto row = table.rows.find(move.to); row != table.rows.end()) {
-            pass(table.id, row->second);
-        }
-    }
-}
-
-void Planner::flip(std::uint32_t slot, weir_direction direction, std::uint32_t table) {
-    if (!flipped_.emplace(slot, direction).second) {
-        return;
-    }
-    const auto generation = ++plan_.transaction.generation;
-    const auto word = table == WEIR_TABLE_NONE ? 0 : WEIR_RULES_WORD(generation, table);
-    plan_.transaction.flips.push_back(Flip{slot, direction, word});
-}
-
-void Planner::flip_slots() {
-    plan_.transaction.generation = mirror_.generation;
-    for (const auto number : desired_.dirty_slots()) {
-        for (const auto direction : kBoth) {
-            const auto table = target(number, direction);
-            if (WEIR_RULES_TABLE(desired_.slots()[number].kernel_words[direction]) != table) {
-                flip(number, direction, table);
-            }
-        }
-    }
-    for (const auto id : renewed_) {
-        const auto& table = mirror_.tables.at(id);
-        for (const auto& [slot, direction] : table.slots) {
-            flip(slot, direction, new_tables_.at(table.list.get()));
-        }
-    }
-    // Connections are judged again where the table tells an address's old and new class apart.
-    std::unordered_set<std::uint32_t> told_apart;
-    for (const auto& move : moves_) {
-        for (const auto id :
-             asking_tables(difference(signature_of(move.from), signature_of(move.to)))) {
-            if (!told_apart.contains(id) && kept_row(id, move.from) != kept_row(id, move.to)) {
-                told_apart.insert(id);
-            }
-        }
-    }
-    for (const auto id : told_apart) {
-        for (const auto& [slot, direction] : mirror_.tables.at(id).slots) {
-            flip(slot, direction, id);
-        }
-    }
-    // Used up even if the plan is given back: a write that failed after its flips was seen by
-    // packets, and their verdicts are cached under these generations.
-    mirror_.generation = plan_.transaction.generation;
 }
 
 } // namespace weir

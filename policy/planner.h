@@ -30,11 +30,21 @@ private:
         std::uint32_t via = 0; // the transition class; 0: straight to `to`
     };
 
+    static std::uint64_t pair_of(std::uint32_t a, std::uint32_t b) {
+        return std::uint64_t{a} << 32 | b;
+    }
+    // Whose row a class has that has none of its own.
+    static std::uint32_t above(std::uint32_t class_id) {
+        const auto parent = WEIR_CLASS_PARENT(class_id);
+        return parent == class_id ? static_cast<std::uint32_t>(WEIR_CLASS_NONE) : parent;
+    }
+
     std::uint32_t class_of(const SignaturePtr& signature);
     const Signature* signature_of(std::uint32_t class_id) const; // null: an earlier agent's class
     RowStore::Id row_of(const RuleList& list, const Signature& signature);
-    RowStore::Id committed_row(std::uint32_t table, std::uint32_t class_id) const;
-    RowStore::Id kept_row(std::uint32_t table, std::uint32_t class_id) const;
+    RowStore::Id planned_row(std::uint32_t table, std::uint32_t class_id) const;
+    RowStore::Id inherited_row(std::uint32_t table, std::uint32_t class_id) const;
+    void add_row(std::uint32_t table, std::uint32_t class_id, RowStore::Id row);
     bool is_kept(std::uint32_t table) const;
     std::vector<std::uint32_t> asking_tables(const Holders& predicates) const;
 
@@ -53,6 +63,7 @@ private:
     void add_fresh_classes_to_kept_tables();
     void make_tables();
     std::uint32_t make_table(const RuleListPtr& list);
+    const Signature* staying(std::uint32_t class_id);
     void fill_table(Plan::NewTable& table);
     std::vector<std::uint32_t> classes_asked_by(const RuleList& list) const;
 
@@ -75,6 +86,7 @@ private:
     std::unordered_map<std::uint32_t, const Signature*> fresh_;
     std::unordered_map<const Predicate*, std::vector<std::uint32_t>> fresh_by_predicate_;
     std::unordered_map<std::uint32_t, std::int64_t> use_changes_; // by class
+    std::unordered_map<std::uint32_t, const Signature*> staying_; // asked once a class
     std::vector<Move> moves_;
     std::unordered_map<std::uint64_t, std::size_t> move_places_; // from << 32 | to
     std::unordered_map<std::uint32_t, std::uint32_t> model_of_;  // fresh class -> its first `from`
@@ -83,7 +95,8 @@ private:
     std::set<std::uint32_t> renewed_; // left by some slots and kept by others, which move as well
     std::vector<std::uint32_t> dead_; // left by all their slots, or an earlier agent's
     std::unordered_map<const RuleList*, std::uint32_t> new_tables_;
-    std::unordered_map<std::uint64_t, RowStore::Id> kept_rows_; // table << 32 | fresh class
+    // In committed tables, which get them: table << 32 | fresh class.
+    std::unordered_map<std::uint64_t, RowStore::Id> added_rows_;
     std::set<std::pair<std::uint32_t, weir_direction>> flipped_;
 
     // Rows made on the way; the references are given back at the end.

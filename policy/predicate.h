@@ -55,15 +55,19 @@ struct Predicate : std::enable_shared_from_this<Predicate> {
     Question question;
     std::uint32_t uses = 0; // by rule lists of slots; in force while not 0
 
+    // Asked by many lists: it sets parent classes apart, not only classes (policy/signature.h).
+    bool is_popular = false;
+
     // A NamedPort without number owns the numbered ones, which point back.
     Predicate* name = nullptr;
     std::vector<std::shared_ptr<Predicate>> numbers;
 
-    // Committed classes for which it holds, and committed tables that ask it.
+    // Committed classes that it sets apart from their parents, and committed tables that ask it.
     std::vector<std::uint32_t> classes;
     std::vector<std::uint32_t> tables;
 
     const std::vector<std::uint32_t>& asking_tables() const { return name ? name->tables : tables; }
+    bool is_shared() const { return name ? name->is_popular : is_popular; }
 };
 using PredicatePtr = std::shared_ptr<Predicate>;
 using Holders = std::vector<Predicate*>; // sorted by id

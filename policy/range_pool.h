@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Room in an array: a buddy allocator over [0, end) that gives back what a request does not fill.
+// Room in an array: best fit over [0, end). Ranges are of many sizes and mostly small, so that what
+// a request leaves of a hole is soon another's.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <map>
 #include <set>
+#include <utility>
 #include <vector>
 
 namespace weir {
@@ -26,11 +28,13 @@ public:
     std::uint32_t used() const { return used_; }
 
 private:
-    void release(std::uint32_t offset, std::uint32_t count);
-    void release_block(std::uint32_t offset, unsigned order);
-    void trim();
+    using Holes = std::map<std::uint32_t, std::uint32_t>; // offset -> count, none next to another
 
-    std::array<std::set<std::uint32_t>, 32> free_; // offsets of blocks of 1 << index
+    void add_hole(std::uint32_t offset, std::uint32_t count);
+    void erase_hole(Holes::iterator hole);
+
+    Holes holes_;
+    std::set<std::pair<std::uint32_t, std::uint32_t>> by_count_; // the same: count, offset
     std::uint32_t end_ = 0;
     std::uint32_t used_ = 0;
 };

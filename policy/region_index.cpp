@@ -119,7 +119,7 @@ std::vector<RegionNode*> RegionIndex::inside(const IpBlock& block) {
     return result;
 }
 
-std::vector<RegionNode*> RegionIndex::add(Predicate& predicate) {
+void RegionIndex::add(Predicate& predicate) {
     const auto& block = std::get<IpBlock>(predicate.question);
     node(block.cidr).second.blocks.push_back(&predicate);
     for (const auto& except : block.except) {
@@ -128,10 +128,9 @@ std::vector<RegionNode*> RegionIndex::add(Predicate& predicate) {
     if (spans_v4(block.cidr)) {
         ++node(all_v4()).second.boundaries;
     }
-    return inside(block);
 }
 
-std::vector<RegionNode*> RegionIndex::remove(Predicate& predicate) {
+void RegionIndex::remove(Predicate& predicate) {
     const auto& block = std::get<IpBlock>(predicate.question);
     std::erase(node(block.cidr).second.blocks, &predicate);
     for (const auto& except : block.except) {
@@ -140,7 +139,6 @@ std::vector<RegionNode*> RegionIndex::remove(Predicate& predicate) {
     if (spans_v4(block.cidr)) {
         --node(all_v4()).second.boundaries;
     }
-    return inside(block);
 }
 
 template <typename Accept>

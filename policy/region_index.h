@@ -26,10 +26,11 @@ using RegionNode = RegionMap::value_type;
 
 class RegionIndex {
 public:
-    // Adds or removes a predicate in force, an IpBlock. Returns regions whose blocks may have
-    // changed.
-    std::vector<RegionNode*> add(Predicate& predicate);
-    std::vector<RegionNode*> remove(Predicate& predicate);
+    // Adds or removes a predicate in force, an IpBlock.
+    void add(Predicate& predicate);
+    void remove(Predicate& predicate);
+    // Regions that the block, which is or was in force, holds for, and those where it ends.
+    std::vector<RegionNode*> inside(const IpBlock& block);
 
     // The node, made if it is missing.
     RegionNode& node(const Cidr& cidr);
@@ -50,7 +51,6 @@ public:
 private:
     template <typename Accept>
     const RegionNode* innermost(const Address& address, int longest, Accept accept) const;
-    std::vector<RegionNode*> inside(const IpBlock& block);
 
     RegionMap regions_;
     std::array<std::uint32_t, 129> lengths_{}; // how many regions have each prefix length

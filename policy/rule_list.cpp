@@ -60,21 +60,49 @@ void RuleList::index_predicates() {
             add(effective.subject->family.get());
         }
     }
+    for (std::uint32_t place = 0; place < effective_.rules.size(); ++place) {
+        const auto& rule = *effective_.rules[place].rule;
+        if (rule.is_any_peer) {
+            peerless_.push_back(place);
+            continue;
+        }
+        for (const auto& peer : rule.peers) {
+            peers_.push_back(Asked{peer->id, place});
+        }
+    }
+    std::sort(peers_.begin(), peers_.end());
+    peers_.shrink_to_fit();
+    peerless_.shrink_to_fit();
     std::sort(predicates_.begin(), predicates_.end(),
               [](const Predicate* a, const Predicate* b) { return a->id < b->id; });
     predicates_.erase(std::unique(predicates_.begin(), predicates_.end()), predicates_.end());
     predicates_.shrink_to_fit();
 }
 
+// Of rules, in their order.
+std::vector<std::uint32_t> RuleList::places_matching(const Signature& signature) const {
+    std::vector<std::uint32_t> places;
+    for (const auto id : signature.ids) {
+        for (auto asked = std::lower_bound(peers_.begin(), peers_.end(), Asked{id, 0});
+             asked != peers_.end() && asked->predicate == id; ++asked) {
+            places.push_back(asked->place);
+        }
+    }
+    places.insert(places.end(), peerless_.begin(), peerless_.end());
+    std::sort(places.begin(), places.end());
+    places.erase(std::unique(places.begin(), places.end()), places.end());
+    std::erase_if(places, [&](std::uint32_t place) {
+        return !effective_.rules[place].matches_known(signature);
+    });
+    return places;
+}
+
 // A selection lists, per rule that matches the peer, the rule's place and how many positions the
 // peer's named ports add, then those.
 RuleList::Selection RuleList::select(const Signature& signature) const {
     Selection selection;
-    for (std::uint32_t place = 0; place < effective_.rules.size(); ++place) {
+    for (const auto place : places_matching(signature)) {
         const auto& effective = effective_.rules[place];
-        if (!effective.matches(signature)) {
-            continue;
-        }
         selection.push_back(place);
         if (effective.rule->peer_ports.empty()) {
             selection.push_back(0);

@@ -84,13 +84,23 @@ public:
 
 private:
     RuleList() = default;
+    struct Asked {
+        std::uint32_t predicate = 0; // id
+        std::uint32_t place = 0;     // of a rule that it is a peer of
+
+        auto operator<=>(const Asked&) const = default;
+    };
+
     void make_key();
+    std::vector<std::uint32_t> places_matching(const Signature& signature) const;
     void index_predicates();
 
     Key key_;
     bool is_unknown_ = false;
     EffectiveRules effective_;
     Holders predicates_;
+    std::vector<Asked> peers_; // sorted: a class finds its rules by the few predicates it has
+    std::vector<std::uint32_t> peerless_; // places of rules for any peer
 };
 using RuleListPtr = std::shared_ptr<RuleList>;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Desired::settle(): from what changed to rule lists, predicates in force and signatures.
 #include <algorithm>
+#include <utility>
 
 #include "policy/desired.h"
 #include "policy/selector.h"
@@ -74,16 +75,39 @@ void Desired::unuse(RuleList& list, TouchedPredicates& touched) {
 
 void Desired::settle_predicates(const TouchedPredicates& touched) {
     for (const auto& [id, change] : touched) {
-        const bool is_in_force = change.predicate->uses != 0;
+        auto& predicate = *change.predicate;
+        const bool is_in_force = predicate.uses != 0;
+        const bool was_popular =
+            std::exchange(predicate.is_popular,
+                          is_popular(predicate, change.was_in_force && predicate.is_popular));
         if (is_in_force != change.was_in_force) {
-            set_in_force(*change.predicate, is_in_force);
+            set_in_force(predicate, is_in_force);
+        } else if (is_in_force && predicate.is_popular != was_popular) {
+            touch_holders(predicate);
         }
     }
 }
 
+// What is popular stays so for a while: a change of it moves all addresses that it holds for.
+bool Desired::is_popular(const Predicate& predicate, bool was_popular) const {
+    return was_popular ? predicate.uses * 2 >= popular_uses_ : predicate.uses >= popular_uses_;
+}
+
 void Desired::set_in_force(Predicate& predicate, bool is_in_force) {
+    if (std::holds_alternative<IpBlock>(predicate.question)) {
+        is_in_force ? regions_.add(predicate) : regions_.remove(predicate);
+    } else if (is_in_force) {
+        predicates_.enable(predicate);
+    } else {
+        predicates_.disable(predicate);
+    }
+    touch_holders(predicate);
+}
+
+// Addresses and regions for which it holds, whether it is in force or not.
+void Desired::touch_holders(const Predicate& predicate) {
     if (const auto* block = std::get_if<IpBlock>(&predicate.question)) {
-        for (auto* region : is_in_force ? regions_.add(predicate) : regions_.remove(predicate)) {
+        for (auto* region : regions_.inside(*block)) {
             touch(*region);
         }
         for (const auto& run : runs_of(*block)) {
@@ -92,11 +116,6 @@ void Desired::set_in_force(Predicate& predicate, bool is_in_force) {
             }
         }
         return;
-    }
-    if (is_in_force) {
-        predicates_.enable(predicate);
-    } else {
-        predicates_.disable(predicate);
     }
     if (const auto* peer = std::get_if<NodePeer>(&predicate.question)) {
         nodes_.for_each([&](const Node& node) {

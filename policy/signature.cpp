@@ -9,17 +9,18 @@
 namespace weir {
 namespace {
 
-template <typename Predicates>
-std::size_t hash_of(const Predicates& predicates) {
+std::size_t hash_of(const Holders& holders, const Signature* parent) {
     Hasher hasher;
-    for (const auto& predicate : predicates) {
+    hasher.add(reinterpret_cast<std::uintptr_t>(parent));
+    for (const auto* predicate : holders) {
         hasher.add(predicate->id);
     }
     return hasher.result();
 }
 
-bool is_of(const Signature& signature, const Holders& holders) {
-    return std::equal(signature.predicates.begin(), signature.predicates.end(), holders.begin(),
+bool is_of(const Signature& signature, const Holders& holders, const Signature* parent) {
+    return signature.parent == parent &&
+           std::equal(signature.predicates.begin(), signature.predicates.end(), holders.begin(),
                       holders.end(),
                       [](const PredicatePtr& a, Predicate* b) { return a.get() == b; });
 }
@@ -31,27 +32,40 @@ bool Signature::has(const Predicate* predicate) const {
 }
 
 SignaturePtr SignatureSet::intern(const Holders& holders) {
-    const auto hash = hash_of(holders);
+    Holders shared;
+    std::copy_if(holders.begin(), holders.end(), std::back_inserter(shared),
+                 [](const Predicate* predicate) { return predicate->is_shared(); });
+    return shared.size() == holders.size() ? intern(holders, nullptr)
+                                           : intern(holders, intern(shared, nullptr));
+}
+
+SignaturePtr SignatureSet::intern(const Holders& holders, const SignaturePtr& parent) {
+    const auto hash = hash_of(holders, parent.get());
     const auto [begin, end] = known_.equal_range(hash);
     for (auto known = begin; known != end; ++known) {
-        if (is_of(*known->second, holders)) {
+        if (is_of(*known->second, holders, parent.get())) {
             return SignaturePtr(known->second);
         }
     }
     auto* signature = new Signature;
     signature->set = this;
+    signature->hash = hash;
+    signature->parent = parent;
     signature->predicates.reserve(holders.size());
     signature->ids.reserve(holders.size());
     for (auto* predicate : holders) {
         signature->predicates.push_back(predicate->shared_from_this());
         signature->ids.push_back(predicate->id);
+        if (!parent || !parent->has(predicate)) {
+            signature->own.push_back(predicate);
+        }
     }
     known_.emplace(hash, signature);
     return SignaturePtr(signature);
 }
 
 void SignatureSet::forget(Signature* signature) {
-    const auto [begin, end] = known_.equal_range(hash_of(signature->predicates));
+    const auto [begin, end] = known_.equal_range(signature->hash);
     const auto place =
         std::find_if(begin, end, [&](const auto& known) { return known.second == signature; });
     known_.erase(place);
@@ -69,14 +83,17 @@ Holders difference(const Signature* a, const Signature* b) {
     if (a == nullptr || b == nullptr) {
         return result;
     }
-    std::vector<PredicatePtr> both;
-    std::set_symmetric_difference(
-        a->predicates.begin(), a->predicates.end(), b->predicates.begin(), b->predicates.end(),
-        std::back_inserter(both),
-        [](const PredicatePtr& x, const PredicatePtr& y) { return x->id < y->id; });
-    for (const auto& predicate : both) {
-        result.push_back(predicate.get());
-    }
+    const auto add_missing = [&result](const Signature& from, const Signature& other) {
+        for (const auto& predicate : from.predicates) {
+            if (!other.has(predicate.get())) {
+                result.push_back(predicate.get());
+            }
+        }
+    };
+    add_missing(*a, *b);
+    add_missing(*b, *a);
+    std::sort(result.begin(), result.end(),
+              [](const Predicate* x, const Predicate* y) { return x->id < y->id; });
     return result;
 }
 

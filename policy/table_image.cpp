@@ -97,8 +97,8 @@ std::uint32_t TableImage::class_of(const Address& peer) const {
 }
 
 const weir_row* TableImage::row_of(std::uint32_t table, std::uint32_t class_id) const {
-    if (class_id != WEIR_CLASS_NONE) {
-        const auto rule = rules_.find(key_of(weir_rule_key{table, class_id}));
+    for (const auto id : {class_id, WEIR_CLASS_PARENT(class_id)}) {
+        const auto rule = rules_.find(key_of(weir_rule_key{table, id}));
         if (rule != rules_.end()) {
             return &rule->second;
         }

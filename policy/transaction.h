@@ -84,7 +84,7 @@ struct Limits {
     std::uint32_t prefixes = 65'536;
     std::uint32_t tables = 16'384;
     std::uint32_t rules = 262'144;
-    std::uint32_t intervals = 131'072; // of weir_rows
+    std::uint32_t intervals = 262'144; // of weir_rows
 };
 
 // How many entries are in use, garbage that waits for its grace period included.

@@ -2,6 +2,7 @@
 // What the pod's tables say is what happens: protocols, ports, both families, both directions.
 #include <arpa/inet.h>
 
+#include "loader/lookup.h"
 #include "tests/bpf/pod_fixture.h"
 
 namespace weir::test {
@@ -60,6 +61,42 @@ TEST_F(PodTest, IngressJudgesTheSourceAndTheDestinationPort) {
     EXPECT_FALSE(receives(frame(ip(kPeer4, kPod4, tcp(8080, 80)))));
     EXPECT_FALSE(receives(frame(ip(kStranger4, kPod4, tcp(40000, 8080)))));
     EXPECT_TRUE(receives(frame(ip(kPeer6, kPod6, tcp(40000, 8080)))));
+}
+
+TEST_F(PodTest, AClassWithoutRowHasItsParentsAndThenTheDefault) {
+    constexpr std::uint32_t kParent = 3u << WEIR_CLASS_PARENT_SHIFT;
+    constexpr std::uint32_t kTable = 4000, kOwnRow = 100, kParentRow = 101;
+    const Maps& maps = dataplane().maps();
+    maps.rows[kOwnRow] = {0, kAllowed};
+    maps.rows[kParentRow] = {0, kAllowed + 1};
+    maps.tables[kTable] = {0, 1}; // denies
+    const auto is_of = [&](std::uint32_t class_id) {
+        weir_peer peer{};
+        peer.class_id = class_id;
+        EXPECT_TRUE(maps.peers.update(address(kPeer4), peer));
+    };
+    std::uint16_t port = 40000;
+    const auto passes = [&] {
+        flip(kPod, WEIR_EGRESS, kTable);
+        const bool is_sent = sends(frame(ip(kPod4, kPeer4, tcp(++port, 80))));
+        const auto way =
+            look_up_policy(maps, kPod, WEIR_EGRESS, address(kPeer4), WEIR_PORT_KEY(kTcp, 80));
+        EXPECT_TRUE(way);
+        EXPECT_EQ(is_sent, (way->verdict & WEIR_VERDICT_DENY) == 0) << "as userspace reads it";
+        return is_sent ? way->verdict : 0;
+    };
+    is_of(kParent | 7);
+    EXPECT_EQ(passes(), 0u) << "neither has a row";
+    ASSERT_TRUE(maps.rules.update({kTable, kParent}, {kParentRow, 1}));
+    EXPECT_EQ(passes(), kAllowed + 1) << "the parent's";
+    ASSERT_TRUE(maps.rules.update({kTable, kParent | 7}, {kOwnRow, 1}));
+    EXPECT_EQ(passes(), kAllowed) << "its own";
+    is_of(kParent);
+    EXPECT_EQ(passes(), kAllowed + 1) << "the parent itself";
+    is_of(7);
+    EXPECT_EQ(passes(), 0u) << "below no parent";
+    is_of(WEIR_CLASS_NONE);
+    EXPECT_EQ(passes(), 0u);
 }
 
 TEST_F(PodTest, SearchFindsTheIntervalInLongRows) {

@@ -50,7 +50,7 @@ TEST(MapBudget, MapsKeepTheirRatios) {
         EXPECT_EQ(sizes.peers, sizes.flows * 2);
         EXPECT_EQ(sizes.flows, sizes.new_flows * 8);
         EXPECT_EQ(sizes.peers, sizes.prefixes * 4);
-        EXPECT_EQ(sizes.intervals, sizes.tables * 8);
+        EXPECT_EQ(sizes.intervals, sizes.tables * 16);
     }
     EXPECT_GT(least.flows, 16'000u);
     EXPECT_GT(most.flows, 5'000'000u);

@@ -12,6 +12,14 @@ constexpr std::array kBoth{WEIR_EGRESS, WEIR_INGRESS};
 // evaluate() is asked about every so many-th cell, other ones each time.
 constexpr std::size_t kEvaluateEvery = 7;
 
+// There are few lists here: questions become popular, and cease to be, all the time.
+CompilerOptions options_of(const Limits& limits) {
+    CompilerOptions options;
+    options.limits = limits;
+    options.popular_uses = 3;
+    return options;
+}
+
 const char* word(bool is_allowed, bool is_audited) {
     if (!is_allowed) return "denied";
     return is_audited ? "audited" : "allowed";
@@ -29,7 +37,7 @@ Replica::Replica(const Limits& limits, std::vector<std::uint32_t> slots, std::ve
       slots_(std::move(slots)),
       peers_(std::move(peers)),
       probes_(std::move(probes)),
-      compiler_({.limits = limits}) {}
+      compiler_(options_of(limits)) {}
 
 void Replica::apply(const Change& change) {
     compiler_.apply(change);
@@ -277,7 +285,7 @@ std::string Replica::restart_after(std::size_t writes) {
     if (const auto* transaction = std::get_if<Transaction>(&outcome)) {
         image_.apply(*transaction, [&] { return writes-- > 0; });
     }
-    Compiler successor({.limits = limits_});
+    Compiler successor(options_of(limits_));
     successor.adopt(image_.kernel_state());
     NaiveEvaluator naive;
     naive.world().apply(naive_.world().everything());
