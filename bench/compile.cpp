@@ -3,121 +3,134 @@
 
 #include <fmt/core.h>
 
-#include <chrono>
+#include <functional>
+#include <optional>
 
-#include "agent/revision.h"
-#include "loader/dataplane.h"
+#include "bench/compiler_rig.h"
 
 namespace weir::bench {
 namespace {
 
-class Stopwatch {
-public:
-    double milliseconds() const {
-        return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin_)
-            .count();
-    }
+using NextChange = std::function<Change()>;
 
-private:
-    std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+struct Costs {
+    Samples milliseconds;
+    double moved = 0; // addresses a change, on average
 };
 
-class CompileBench {
-public:
-    static Result<CompileBench> open() {
-        auto dataplane = Dataplane::open({});
-        if (!dataplane) return std::unexpected(dataplane.error());
-        return CompileBench(std::move(*dataplane));
-    }
-
-    Compiler& compiler() { return compiler_; }
-    const Dataplane& dataplane() const { return dataplane_; }
-
-    // Until the revision is in force. Its garbage is erased behind the clock, as the agent does.
-    Result<double> apply(const Change& change, const std::vector<LocalPod>& pods = {}) {
-        const Stopwatch watch;
-        compiler_.apply(change);
-        for (const LocalPod& pod : pods)
-            compiler_.set_local(pod);
-        auto outcome = compiler_.compile();
-        if (const auto* full = std::get_if<DoesNotFit>(&outcome))
-            return failure(
-                fmt::format("{} needs {} entries, has {}", full->map, full->needed, full->limit));
-        const auto& transaction = std::get<Transaction>(outcome);
-        if (auto done = write_revision(dataplane_, transaction, ++revision_); !done)
-            return std::unexpected(done.error());
-        const std::uint64_t number = compiler_.commit();
-        const double elapsed = watch.milliseconds();
-        moved_ += transaction.peers.size() + transaction.prefixes.size();
-        if (auto done = collect(number); !done) return std::unexpected(done.error());
-        return elapsed;
-    }
-
-    // Addresses and prefixes that the changes since the last call moved, transitions included.
-    std::size_t take_moved() { return std::exchange(moved_, 0); }
-
-private:
-    explicit CompileBench(Dataplane dataplane)
-        : dataplane_(std::move(dataplane)), compiler_({.limits = limits_of(dataplane_)}) {}
-
-    Result<> collect(std::uint64_t up_to_commit) {
-        grace_period();
-        auto done = erase_garbage(dataplane_, compiler_.take_garbage(up_to_commit));
-        compiler_.reclaim();
-        return done;
-    }
-
-    Dataplane dataplane_;
-    Compiler compiler_;
-    std::uint32_t revision_ = 0;
-    std::size_t moved_ = 0;
-};
-
-Result<> measure_changes(Report& report, CompileBench& bench, const char* name, int changes,
-                         const std::function<Change()>& next) {
-    Samples samples;
-    bench.take_moved();
+Result<Costs> measure_changes(CompilerRig& rig, int changes, const NextChange& next) {
+    Costs costs;
+    rig.take_moved();
     for (int i = 0; i < changes; i++) {
-        auto elapsed = bench.apply(next());
+        auto elapsed = rig.apply(next());
         if (!elapsed) return std::unexpected(elapsed.error());
-        samples.push_back(*elapsed);
+        costs.milliseconds.push_back(*elapsed);
     }
+    costs.moved = static_cast<double>(rig.take_moved()) / changes;
+    return costs;
+}
+
+Result<> report_changes(Report& report, CompilerRig& rig, const std::string& name,
+                        std::optional<double> limit, int changes, const NextChange& next) {
+    const auto costs = measure_changes(rig, changes, next);
+    if (!costs) return std::unexpected(costs.error());
     Figure figure;
     figure.name = name;
-    figure.value = percentile(samples, 0.99);
+    figure.value = percentile(costs->milliseconds, 0.99);
     figure.unit = "ms";
-    figure.limit = 10;
-    figure.min = minimum(samples);
+    figure.limit = limit;
+    figure.min = minimum(costs->milliseconds);
     figure.note = fmt::format("p99 of {}; median {:.2f}, {:.0f} addresses a change", changes,
-                              median(samples), static_cast<double>(bench.take_moved()) / changes);
+                              median(costs->milliseconds), costs->moved);
     report.add(figure);
+    return {};
+}
+
+Figure first_figure(const std::string& name, double milliseconds, const WorkloadSize& size,
+                    const Usage& usage) {
+    Figure figure;
+    figure.name = name;
+    figure.value = milliseconds;
+    figure.unit = "ms";
+    figure.note = fmt::format(
+        "{} pods, {} policies, {} local; {} peers, {} tables, {} rules, {} intervals", size.pods,
+        size.policies, size.local_pods, usage.peers, usage.tables, usage.rules, usage.intervals);
+    return figure;
+}
+
+// One line of growth: what a size costs at first, and for a change.
+Result<> measure_size(Report& report, const std::string& name, const WorkloadSize& size,
+                      int changes) {
+    auto rig = CompilerRig::open();
+    if (!rig) return std::unexpected(rig.error());
+    Workload workload(size);
+    const auto first = rig->apply(workload.everything(), workload.local_pods());
+    if (!first) return std::unexpected(first.error());
+    report.add(first_figure(name + "_first", *first, size, rig->usage()));
+    const std::pair<const char*, NextChange> kinds[] = {
+        {"_pod_change", [&] { return workload.next_pod_change(); }},
+        {"_policy_change", [&] { return workload.next_policy_change(); }}};
+    for (const auto& [kind, next] : kinds) {
+        const auto costs = measure_changes(*rig, changes, next);
+        if (!costs) return std::unexpected(costs.error());
+        Figure figure;
+        figure.name = name + kind;
+        figure.value = median(costs->milliseconds);
+        figure.unit = "ms";
+        figure.note = fmt::format("median of {}; p99 {:.2f}, {:.0f} addresses a change", changes,
+                                  percentile(costs->milliseconds, 0.99), costs->moved);
+        report.add(figure);
+    }
     return {};
 }
 
 } // namespace
 
-Result<> measure_compile(Report& report, const WorkloadSize& size, int changes) {
-    auto bench = CompileBench::open();
-    if (!bench) return std::unexpected(bench.error());
+Result<> measure_compile(Report& report, const std::string& prefix, const WorkloadSize& size,
+                         const CompileLimits& limits, int changes) {
+    auto rig = CompilerRig::open();
+    if (!rig) return std::unexpected(rig.error());
     Workload workload(size);
-    auto first = bench->apply(workload.everything(), workload.local_pods());
+    const auto first = rig->apply(workload.everything(), workload.local_pods());
     if (!first) return std::unexpected(first.error());
-    const Usage usage = bench->compiler().usage();
-    Figure figure;
-    figure.name = "compile_first";
-    figure.value = *first;
-    figure.unit = "ms";
-    figure.limit = 1000;
-    figure.note = fmt::format(
-        "{} pods, {} policies, {} local; {} peers, {} tables, {} rules, {} intervals", size.pods,
-        size.policies, size.local_pods, usage.peers, usage.tables, usage.rules, usage.intervals);
+    auto figure = first_figure(prefix + "_first", *first, size, rig->usage());
+    figure.limit = limits.first_ms;
     report.add(figure);
-    if (auto done = measure_changes(report, *bench, "compile_pod_change_p99", changes,
-                                    [&] { return workload.next_pod_change(); });
-        !done)
-        return done;
-    return measure_changes(report, *bench, "compile_policy_change_p99", changes,
-                           [&] { return workload.next_policy_change(); });
+
+    struct Kind {
+        const char* name;
+        bool is_for_large;
+        // A cluster-wide policy makes new tables for all pods that it selects, whatever it moves.
+        bool is_limited;
+        NextChange next;
+    };
+    const Kind kinds[] = {
+        {"_pod_change_p99", false, true, [&] { return workload.next_pod_change(); }},
+        {"_policy_change_p99", false, true, [&] { return workload.next_policy_change(); }},
+        {"_namespace_change_p99", true, true, [&] { return workload.next_namespace_change(); }},
+        {"_tier_change_p99", true, false, [&] { return workload.next_tier_change(); }},
+        {"_identity_change_p99", true, true, [&] { return workload.next_authorization_change(); }}};
+    for (const auto& kind : kinds) {
+        if (kind.is_for_large && !size.is_large()) continue;
+        const auto limit = kind.is_limited ? std::optional(limits.change_p99_ms) : std::nullopt;
+        auto done = report_changes(report, *rig, prefix + kind.name, limit, changes, kind.next);
+        if (!done) return done;
+    }
+    return {};
+}
+
+Result<> measure_growth(Report& report, int changes) {
+    for (const std::uint32_t pods : {1'000U, 10'000U, 30'000U, 100'000U}) {
+        auto done = measure_size(report, fmt::format("growth_{}_pods", pods),
+                                 WorkloadSize::large(pods, pods), changes);
+        if (!done) return done;
+    }
+    for (const std::uint32_t policies : {100U, 1'000U, 10'000U}) {
+        auto done = measure_size(report, fmt::format("growth_{}_policies", policies),
+                                 WorkloadSize::large(30'000, policies), changes);
+        if (!done) return done;
+    }
+    return {};
 }
 
 } // namespace weir::bench

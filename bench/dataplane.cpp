@@ -34,7 +34,7 @@ weir_address mapped(std::uint32_t v4) {
 }
 
 // One isolated pod on the loopback device, 10,000 peers in 100 classes, and a row of five intervals
-// for the peer of the measured flows.
+// for the peer of the measured flows: its parent class's, the longest way of a new flow.
 Result<> write_policy(Dataplane& dataplane) {
     const Maps& maps = dataplane.maps();
     const weir_interval row[] = {{0, WEIR_VERDICT_DENY | 16},
@@ -47,14 +47,17 @@ Result<> write_policy(Dataplane& dataplane) {
         maps.rows[1 + i] = row[i];
     for (std::uint32_t table = 1; table <= 2; table++)
         maps.tables[table] = {0, 1};
-    for (std::uint32_t class_id = 1; class_id <= 100; class_id++) {
+    const auto parent = [](std::uint32_t number) {
+        return (number + 1) << WEIR_CLASS_PARENT_SHIFT;
+    };
+    for (std::uint32_t number = 0; number < 100; number++) {
         for (std::uint32_t table = 1; table <= 2; table++) {
-            if (auto done = maps.rules.update({table, class_id}, {1, 5}); !done) return done;
+            if (auto done = maps.rules.update({table, parent(number)}, {1, 5}); !done) return done;
         }
     }
     for (std::uint32_t i = 1; i <= 10'000; i++) {
         weir_peer peer{};
-        peer.class_id = 1 + i % 100;
+        peer.class_id = parent(i % 100) + 1;
         if (auto done = maps.peers.update(mapped(0x0a000000 + i), peer); !done) return done;
     }
     PodFacts facts;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/churn.h"
 #include "bench/compile.h"
 #include "bench/dataplane.h"
 #include "bench/memory.h"
@@ -39,6 +40,8 @@ int main(int argc, char** argv) {
     std::string format = "table";
     int rounds = 15;
     WorkloadSize size;
+    WorkloadSize large = WorkloadSize::large();
+    int seconds = 60;
     std::vector<std::string> only;
     app.add_option("-o,--output", format, "table, or json: one object a line")
         ->check(CLI::IsMember({"table", "json"}));
@@ -46,16 +49,37 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(3, 1000));
     app.add_option("--pods", size.pods, "Pods of the workload");
     app.add_option("--policies", size.policies, "Policies of the workload");
-    app.add_option("suite", only, "dataplane, roundtrip, compile, memory; all when none is named")
-        ->check(CLI::IsMember({"dataplane", "roundtrip", "compile", "memory"}));
+    app.add_option("--large-pods", large.pods, "Pods of the large cluster");
+    app.add_option("--large-policies", large.policies,
+                   "Policies of the large cluster, cluster-wide and identity policies included")
+        ->check(CLI::Range(100, 1'000'000));
+    app.add_option("--seconds", seconds, "How long churn lasts")->check(CLI::Range(1, 3600));
+    const std::vector<std::string> suites_known{"dataplane", "roundtrip", "compile",
+                                                "growth",    "churn",     "memory"};
+    app.add_option("suite", only,
+                   "dataplane, roundtrip, compile, growth, churn, memory; all when none is named")
+        ->check(CLI::IsMember(suites_known));
     CLI11_PARSE(app, argc, argv);
     find_agent();
+    large = WorkloadSize::large(large.pods, large.policies);
 
     const Suite suites[] = {
         {"dataplane", [&](Report& report) { return measure_dataplane(report, rounds); }},
         {"roundtrip", [&](Report& report) { return measure_roundtrip(report, rounds); }},
-        {"compile", [&](Report& report) { return measure_compile(report, size, 300); }},
-        {"memory", [&](Report& report) { return measure_memory(report, size); }},
+        {"compile",
+         [&](Report& report) {
+             auto done = measure_compile(report, "compile", size, {}, 300);
+             return done ? measure_compile(report, "large", large,
+                                           {.first_ms = 3000, .change_p99_ms = 20}, 300)
+                         : done;
+         }},
+        {"growth", [&](Report& report) { return measure_growth(report, 100); }},
+        {"churn", [&](Report& report) { return measure_churn(report, large, seconds); }},
+        {"memory",
+         [&](Report& report) {
+             auto done = measure_memory(report, "agent_resident", size, 40);
+             return done ? measure_memory(report, "large_agent_resident", large, 150) : done;
+         }},
     };
     Report report(format == "json");
     for (const Suite& suite : suites) {

@@ -34,7 +34,8 @@ double map_megabytes(const LabNode& node) {
 
 } // namespace
 
-Result<> measure_memory(Report& report, const WorkloadSize& size) {
+Result<> measure_memory(Report& report, const std::string& name, const WorkloadSize& size,
+                        double limit) {
     const Workload workload(size);
     Lab lab;
     LabNode& node = lab.add_node("node-1", Wiring::kRouted);
@@ -51,10 +52,10 @@ Result<> measure_memory(Report& report, const WorkloadSize& size) {
     std::this_thread::sleep_for(std::chrono::seconds(10));
 
     Figure figure;
-    figure.name = "agent_resident";
+    figure.name = name;
     figure.value = status_megabytes(node.agent_pid(), "VmRSS");
     figure.unit = "MB";
-    figure.limit = 40;
+    figure.limit = limit;
     figure.note = fmt::format("{} pods, {} policies, {} endpoints; peak {:.1f} MB, maps {:.1f} MB",
                               size.pods, size.policies, size.local_pods,
                               status_megabytes(node.agent_pid(), "VmHWM"), map_megabytes(node));

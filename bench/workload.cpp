@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <string>
 
+#include "bench/cluster_policies.h"
+
 namespace weir::bench {
 namespace {
 
 constexpr std::uint32_t kPodsPerNamespace = 30;
-constexpr std::uint32_t kPoliciesPerNamespace = 3;
+constexpr std::uint32_t kPodsPerNode = 30;
 constexpr std::uint32_t kPeerKinds = 5;
 
 Label label(std::string key, std::string value) {
@@ -38,23 +40,43 @@ Address pod_address(std::uint32_t index, bool is_v6) {
     return Address::from_abi(address);
 }
 
+Node make_node(std::uint32_t index) {
+    weir_address address{};
+    address.words[2] = htonl(0xffff);
+    address.words[3] = htonl(0x0a000000 + index + 1);
+    Node node;
+    node.name = Symbol(number("node-", index + 1));
+    node.labels = {{Symbol("kubernetes.io/hostname"), node.name}};
+    node.addresses = {Address::from_abi(address)};
+    return node;
+}
+
 } // namespace
 
 Workload::Workload(const WorkloadSize& size, std::uint64_t seed) : size_(size), random_(seed) {
-    const std::uint32_t count =
-        std::max((size.pods + kPodsPerNamespace - 1) / kPodsPerNamespace,
-                 (size.policies + kPoliciesPerNamespace - 1) / kPoliciesPerNamespace);
+    const std::uint32_t count = (size.pods + kPodsPerNamespace - 1) / kPodsPerNamespace;
     for (std::uint32_t i = 0; i < count; i++) {
         Namespace ns;
-        ns.name = Symbol(number("ns-", i));
-        ns.labels = {label("kubernetes.io/metadata.name", number("ns-", i)),
-                     label("team", number("team-", i % 20))};
+        ns.name = namespace_name(i);
+        ns.labels = {{Symbol("kubernetes.io/metadata.name"), ns.name}};
+        if (size.is_large()) ns.labels.push_back(label("stage", i / kTeams % 4 ? "prod" : "test"));
+        ns.labels.push_back({Symbol("team"), team_name(i % kTeams)});
         namespaces_.push_back(std::move(ns));
     }
     for (std::uint32_t i = 0; i < size.pods; i++)
         pods_.push_back(make_pod(i));
-    for (std::uint32_t i = 0; i < size.policies; i++)
-        policies_.push_back(make_policy(i));
+    const std::uint32_t network_policies = size.policies - size.tiers - size.authorizations;
+    const std::uint32_t each = (network_policies + count - 1) / count;
+    for (std::uint32_t i = 0; i < network_policies; i++)
+        policies_.push_back(make_policy(i, i / each));
+    for (std::uint32_t i = 0; i < size.tiers; i++)
+        tiers_.push_back(tier_policy(i));
+    for (std::uint32_t i = 0; i < size.authorizations; i++)
+        authorizations_.push_back(authorization_policy(i % count, i / count, count));
+    if (size.authorizations != 0) authorizations_.push_back(root_authorization());
+    for (std::uint32_t i = 0; size.is_large() && i < size.pods / kPodsPerNode; i++)
+        nodes_.push_back(make_node(i));
+    last_address_ = size.pods;
     for (std::uint32_t i = 0; i < size.local_pods && i < size.pods; i++)
         local_.push_back(static_cast<std::uint32_t>(std::uint64_t{i} * size.pods /
                                                     std::max(size.local_pods, 1u)));
@@ -74,6 +96,7 @@ Pod Workload::make_pod(std::uint32_t index) {
                   label("release", number("r", draw(5))), label("role", number("role-", draw(4))),
                   label("tier", number("tier-", draw(3)))};
     pod.addresses = {pod_address(index, false), pod_address(index, true)};
+    if (size_.is_large()) pod.service_account = Symbol(number("sa-", index % kServiceAccounts));
     pod.ports = {{Symbol("web"), 8080, IPPROTO_TCP}, {Symbol("metrics"), 9090, IPPROTO_TCP}};
     return pod;
 }
@@ -105,10 +128,9 @@ Peer Workload::make_peer(std::uint32_t kind) {
     return peer;
 }
 
-NetworkPolicy Workload::make_policy(std::uint32_t index) {
+NetworkPolicy Workload::make_policy(std::uint32_t index, std::uint32_t ns) {
     NetworkPolicy policy;
-    policy.name = {namespaces_[index / kPoliciesPerNamespace % namespaces_.size()].name,
-                   Symbol(number("policy-", index))};
+    policy.name = {namespaces_[ns].name, Symbol(number("policy-", index))};
     if (draw(3)) policy.subjects = selects("tier", number("tier-", draw(3)));
     policy.isolates_ingress = true;
     policy.isolates_egress = draw(2) == 0;
@@ -129,6 +151,9 @@ Change Workload::everything() const {
     change.upserts.insert(change.upserts.end(), namespaces_.begin(), namespaces_.end());
     change.upserts.insert(change.upserts.end(), pods_.begin(), pods_.end());
     change.upserts.insert(change.upserts.end(), policies_.begin(), policies_.end());
+    change.upserts.insert(change.upserts.end(), nodes_.begin(), nodes_.end());
+    change.upserts.insert(change.upserts.end(), tiers_.begin(), tiers_.end());
+    change.upserts.insert(change.upserts.end(), authorizations_.begin(), authorizations_.end());
     return change;
 }
 
@@ -146,9 +171,13 @@ std::vector<LocalPod> Workload::local_pods() const {
 
 Change Workload::next_pod_change() {
     Pod& pod = pods_[draw(size_.pods)];
+    relabel(pod);
+    return {{pod}, {}};
+}
+
+void Workload::relabel(Pod& pod) {
     pod.labels[0] = label("app", number("app-", draw(30)));
     pod.labels[4] = label("role", number("role-", draw(4)));
-    return {{pod}, {}};
 }
 
 // Some hundred addresses that no other policy sets apart in the same way.
@@ -174,6 +203,54 @@ Change Workload::next_policy_change() {
     policy.ingress[0].peers[0] = draw(2) ? make_wide_peer() : make_peer(draw(kPeerKinds));
     policy.ingress[0].ports[0].number = PortRange{port, port};
     return {{policy}, {}};
+}
+
+std::uint32_t Workload::local_namespace() {
+    const std::uint32_t local = local_[draw(static_cast<std::uint32_t>(local_.size()))];
+    return local / kPodsPerNamespace;
+}
+
+Change Workload::next_namespace_change() {
+    Namespace& ns = namespaces_[draw(static_cast<std::uint32_t>(namespaces_.size()))];
+    ns.labels.back().value = team_name(draw(kTeams));
+    return {{ns}, {}};
+}
+
+Change Workload::next_tier_change() {
+    const std::uint32_t index = draw(static_cast<std::uint32_t>(tiers_.size()));
+    tiers_[index] = tier_policy(index, ++changes_ % 64);
+    return {{tiers_[index]}, {}};
+}
+
+Change Workload::next_authorization_change() {
+    const auto namespaces = static_cast<std::uint32_t>(namespaces_.size());
+    const auto policy = authorization_policy(local_namespace(), 0, namespaces, ++changes_);
+    return {{policy}, {}};
+}
+
+Change Workload::next_churn() {
+    const std::uint32_t kind = draw(4);
+    if (kind == 0 && gone_.size() < size_.pods / 100) {
+        const std::uint32_t index = draw(size_.pods);
+        // Local pods stay: an endpoint without a pod refuses everything.
+        if (std::find(local_.begin(), local_.end(), index) == local_.end() &&
+            std::find(gone_.begin(), gone_.end(), index) == gone_.end()) {
+            gone_.push_back(index);
+            return {{}, {{Kind::kPod, pods_[index].name}}};
+        }
+    }
+    if (kind == 1 && !gone_.empty()) {
+        Pod& pod = pods_[gone_.front()];
+        gone_.erase(gone_.begin());
+        pod.addresses = {pod_address(last_address_, false), pod_address(last_address_, true)};
+        ++last_address_;
+        return {{pod}, {}};
+    }
+    std::uint32_t index = draw(size_.pods);
+    while (std::find(gone_.begin(), gone_.end(), index) != gone_.end())
+        index = draw(size_.pods);
+    relabel(pods_[index]);
+    return {{pods_[index]}, {}};
 }
 
 } // namespace weir::bench
