@@ -19,6 +19,8 @@ namespace {
 using nlohmann::json;
 
 constexpr std::chrono::seconds kPatience{10};
+// The manifests of a large cluster are read before the agent answers.
+constexpr std::chrono::seconds kStartPatience{60};
 
 std::string numbered(const char* format, int node, int host) {
     char text[64];
@@ -91,7 +93,7 @@ void LabNode::start_agent(const Arguments& options) {
     command.insert(command.end(), options.begin(), options.end());
     agent_ = BackgroundProcess::start(command, directory_ + "/agent.log", netns->path());
     const bool is_up =
-        eventually([&] { return weir({"status"}).ok() || !agent_.is_running(); }, kPatience);
+        eventually([&] { return weir({"status"}).ok() || !agent_.is_running(); }, kStartPatience);
     if (is_up && agent_.is_running()) return;
     std::fprintf(stderr, "the agent of %s does not answer:\n%s\n", name.c_str(),
                  agent_log().c_str());
