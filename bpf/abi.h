@@ -191,7 +191,8 @@ enum weir_flow_state {
 
 /* weir_flows: LRU_HASH of answered flows. weir_new_flows: a smaller one of unanswered flows, so
  * that a flood of new flows evicts no answered one. weir_crowded_flows: those that a pod opens
- * beyond its share of the unanswered ones, so that it evicts nobody else's. Written by the
+ * beyond its share of the unanswered ones, so that it evicts nobody else's. Answered flows beyond
+ * the pod's share of weir_flows stay in these two until a packet finds room. Written by the
  * programs; the agent only reads. packets and bytes: [0] from the initiator, [1] from the
  * responder; as on the wire. sides[direction]: WEIR_RULES_WORD(generation, rule) under which that
  * side last allowed the flow, with WEIR_VERDICT_AUDIT in the rule; written by that side's hooks
@@ -209,9 +210,10 @@ struct weir_flow {
 WEIR_ASSERT_SIZE(struct weir_flow, 72);
 
 /* weir_loads: ARRAY, slot (WEIR_MAX_PODS: packets without endpoint) -> what an endpoint's hooks did
- * in the current window of 2^30 ns. The programs' own. opened: unanswered flows made. events and
- * held_back: per enum weir_event_flood, events seen, and those that wait to be counted by the next
- * one that is reported. */
+ * in the current window of 2^30 ns, but answered: in one of 2^36 ns. The programs' own. opened:
+ * unanswered flows made. answered: flows moved to weir_flows. fragments: datagrams whose first
+ * fragment passed. events and held_back: per enum weir_event_flood, events seen, and those that
+ * wait to be counted by the next one that is reported. */
 enum weir_event_flood { WEIR_FLOOD_FLOWS = 0, WEIR_FLOOD_DENIED = 1, WEIR_FLOODS = 2 };
 
 struct weir_load {
@@ -219,10 +221,15 @@ struct weir_load {
     __s32 opened;
     __u32 events[WEIR_FLOODS];
     __u32 held_back[WEIR_FLOODS];
+    __u32 fragments;
+    __u32 answered_window;
+    __u32 answered;
+    __u32 pad;
 };
-WEIR_ASSERT_SIZE(struct weir_load, 24);
+WEIR_ASSERT_SIZE(struct weir_load, 40);
 
-/* weir_fragments: LRU_HASH; the ports that later fragments of a datagram inherit from its first. */
+/* weir_fragments: LRU_HASH; the ports that later fragments of a datagram inherit from its first.
+ * weir_crowded_fragments: the same for what a pod sends or gets beyond its share. */
 struct weir_fragment_key {
     struct weir_address source;
     struct weir_address destination;

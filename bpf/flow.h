@@ -109,9 +109,18 @@ static __always_inline struct weir_flow* flow_find(const struct passage* passage
 
     if (!passage->is_not_answered) flow = bpf_map_lookup_elem(&weir_flows, &passage->key);
     if (!flow) flow = bpf_map_lookup_elem(&weir_new_flows, &passage->key);
-    if (!flow && unlikely(passage->now < flow_crowded_until))
+    if (!flow && unlikely(passage->now < flow_crowded_until)) {
         flow = bpf_map_lookup_elem(&weir_crowded_flows, &passage->key);
+        if (flow) flow_crowded_until = passage->now + flow_idle_ns;
+    }
     return flow;
+}
+
+/* Removes the entry of a flow that is over, from where flow_find() found it: its successor may
+ * belong into another map, and must not be hidden by it. */
+static __always_inline void flow_forget(const struct weir_flow_key* key) {
+    if (!bpf_map_delete_elem(&weir_flows, key)) return;
+    if (bpf_map_delete_elem(&weir_new_flows, key)) bpf_map_delete_elem(&weir_crowded_flows, key);
 }
 
 /* The entry's orientation is that of the packet's sender. */
@@ -220,12 +229,15 @@ static __always_inline int flow_follow_tcp(struct weir_flow* flow, const struct 
            (bits & WEIR_FLOW_CLOSED);
 }
 
-/* Moves a flow that was answered to where a flood of new ones cannot evict it. */
-static __noinline int flow_promote(const struct weir_flow_key* key, struct weir_flow* flow) {
-    struct weir_flow copy = *flow;
+/* Moves a flow that was answered to where a flood of new ones cannot evict it. Beyond its pod's
+ * share it stays where it is, and the next packet tries again. */
+static __noinline int flow_promote(const struct weir_flow_key* key, struct weir_flow* flow,
+                                   __u64 now) {
+    struct weir_flow copy;
 
+    if (unlikely(!load_answer(flow->state >> WEIR_FLOW_SLOT_SHIFT, now))) return 0;
+    copy = *flow;
     copy.state |= WEIR_FLOW_ANSWERED;
-    load_answered(copy.state >> WEIR_FLOW_SLOT_SHIFT);
     /* Where it exists already, another CPU was faster. */
     bpf_map_update_elem(&weir_flows, key, &copy, BPF_NOEXIST);
     if (bpf_map_delete_elem(&weir_new_flows, key)) bpf_map_delete_elem(&weir_crowded_flows, key);
@@ -255,7 +267,7 @@ static __always_inline void flow_account(struct weir_flow* flow, const struct pa
         flow->reported = units;
         event_flow(passage, flow, WEIR_EVENT_UPDATE);
     }
-    if (is_answer) flow_promote(&passage->key, flow);
+    if (is_answer) flow_promote(&passage->key, flow, passage->now);
 }
 
 /* Makes the entry of a new flow, in place of one that is over. sides: what was decided, 0 if that

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Fragments follow their first fragment: it leaves its ports behind for the others. */
+/* Fragments follow their first fragment: it leaves its ports behind for the others. A pod that has
+ * more such datagrams than its share gets in nobody's way but its own. */
 #ifndef WEIR_BPF_FRAGMENT_H
 #define WEIR_BPF_FRAGMENT_H
 
-#include "parse.h"
+#include "load.h"
 
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -11,6 +12,13 @@ struct {
     __type(key, struct weir_fragment_key);
     __type(value, struct weir_fragment);
 } weir_fragments SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 16384);
+    __type(key, struct weir_fragment_key);
+    __type(value, struct weir_fragment);
+} weir_crowded_fragments SEC(".maps");
 
 static __always_inline void fragment_key(const struct packet* packet,
                                          struct weir_fragment_key* key) {
@@ -30,6 +38,7 @@ __noinline int fragment_resolve(struct packet* packet) {
     if (!packet) return -WEIR_DROP_FRAGMENT_ORPHAN;
     fragment_key(packet, &key);
     first = bpf_map_lookup_elem(&weir_fragments, &key);
+    if (!first) first = bpf_map_lookup_elem(&weir_crowded_fragments, &key);
     if (!first) return -WEIR_DROP_FRAGMENT_ORPHAN;
     packet->source_port = first->source_port;
     packet->destination_port = first->destination_port;
@@ -38,10 +47,12 @@ __noinline int fragment_resolve(struct packet* packet) {
     return 0;
 }
 
-/* Called once the first fragment is let by. */
-__noinline int fragment_remember(const struct packet* packet) {
+/* Called once the first fragment is let by at the slot's hook. On a same-node flow the second hook
+ * finds what the first one left: the datagram counts for its sender. */
+__noinline int fragment_remember(const struct packet* packet, __u32 slot, __u64 now) {
     struct weir_fragment_key key;
     struct weir_fragment first = {};
+    struct weir_fragment* known;
 
     if (!packet) return 0;
     fragment_key(packet, &key);
@@ -49,7 +60,14 @@ __noinline int fragment_remember(const struct packet* packet) {
     first.destination_port = packet->destination_port;
     first.icmp_type = packet->icmp_type;
     first.opening = packet->opening;
-    bpf_map_update_elem(&weir_fragments, &key, &first, BPF_ANY);
+    known = bpf_map_lookup_elem(&weir_fragments, &key);
+    if (!known) known = bpf_map_lookup_elem(&weir_crowded_fragments, &key);
+    if (known)
+        *known = first;
+    else if (likely(load_fragment(slot, now)))
+        bpf_map_update_elem(&weir_fragments, &key, &first, BPF_ANY);
+    else
+        bpf_map_update_elem(&weir_crowded_fragments, &key, &first, BPF_ANY);
     return 0;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* What one pod may take of what all share, so that a flood from it costs only itself: unanswered
- * flows, and room in the ring buffer. In windows of 2^30 ns. */
+ * and answered flows, datagrams in fragments, room in the ring buffer. In windows of 2^30 ns,
+ * answered flows in windows of 2^36 ns: the table of answered flows must outlast the pauses in
+ * them. */
 #ifndef WEIR_BPF_LOAD_H
 #define WEIR_BPF_LOAD_H
 
@@ -17,6 +19,11 @@ struct {
 const volatile __u32 load_event_burst = 1024;
 const volatile __u32 load_event_sampling = 64;
 
+/* Flows that an endpoint may move to weir_flows in a long window. The loader sets it. */
+const volatile __u32 load_answered_share = 32768;
+/* Datagrams in fragments that an endpoint may have in weir_fragments in a window. */
+const volatile __u32 load_fragment_share = 2048;
+
 /* The endpoint's load in the current window. Two CPUs that open a window at once may lose a few
  * counts of its start: these are limits, not figures. held_back lasts over windows. */
 static __always_inline struct weir_load* load_of(__u32 slot, __u64 now) {
@@ -29,6 +36,7 @@ static __always_inline struct weir_load* load_of(__u32 slot, __u64 now) {
         load->opened = 0;
         load->events[WEIR_FLOOD_FLOWS] = 0;
         load->events[WEIR_FLOOD_DENIED] = 0;
+        load->fragments = 0;
     }
     return load;
 }
@@ -40,11 +48,28 @@ static __always_inline __s32 load_open(__u32 slot, __u64 now) {
     return load ? __sync_fetch_and_add(&load->opened, 1) : 0;
 }
 
-/* A flow that the endpoint opened was answered. */
-static __always_inline void load_answered(__u32 slot) {
+/* A flow that the endpoint opened was answered. Returns whether it is within the share of the
+ * answered ones: then it is none of the unanswered ones any more. */
+static __always_inline int load_answer(__u32 slot, __u64 now) {
     struct weir_load* load = bpf_map_lookup_elem(&weir_loads, &slot);
+    __u32 window = now >> 36;
 
-    if (load && load->opened > 0) __sync_fetch_and_add(&load->opened, -1);
+    if (!load) return 1;
+    if (unlikely(load->answered_window != window)) {
+        load->answered_window = window;
+        load->answered = 0;
+    }
+    if (unlikely(load->answered >= load_answered_share)) return 0;
+    __sync_fetch_and_add(&load->answered, 1);
+    if (load->opened > 0) __sync_fetch_and_add(&load->opened, -1);
+    return 1;
+}
+
+/* The endpoint let a first fragment by. Returns whether it is within its share. */
+static __always_inline int load_fragment(__u32 slot, __u64 now) {
+    struct weir_load* load = load_of(slot, now);
+
+    return !load || __sync_fetch_and_add(&load->fragments, 1) < load_fragment_share;
 }
 
 /* How many events the one at hand stands for when it is reported; 0: it is held back, and the next

@@ -161,7 +161,7 @@ static __noinline int flow_open(const struct hook* hook, struct passage* passage
         return 0;
     if (hook->direction == WEIR_EGRESS)
         state |= passage->from_initiator ? WEIR_FLOW_EGRESS_LOCAL : WEIR_FLOW_INGRESS_LOCAL;
-    if (is_replacing) bpf_map_delete_elem(&weir_flows, &passage->key);
+    if (is_replacing) flow_forget(&passage->key);
     flow_create(passage, cached, state);
     return 0;
 }
@@ -211,7 +211,7 @@ static __always_inline int flow_judge(const struct hook* hook, struct passage* p
         if (flow_is_current(flow, packet, passage->from_initiator, passage->now))
             return flow_continue(hook, passage, flow);
     }
-    return flow_open(hook, passage, packet, flow && (flow->state & WEIR_FLOW_ANSWERED));
+    return flow_open(hook, passage, packet, !!flow);
 }
 
 /* Everything that passes or drops before policy. Returns 1 when the packet passes, 0 when policy
@@ -302,7 +302,7 @@ static __noinline int pod_handle_any(struct __sk_buff* skb, __u32 direction, int
     if (likely(!result)) {
         result = flow_judge(&hook, &passage, &packet);
         if (unlikely(packet.is_fragment) && !result && !packet.is_later_fragment)
-            fragment_remember(&packet);
+            fragment_remember(&packet, passage.slot, passage.now);
     } else if (result < 0) {
         passage.is_low = flow_key_of(&packet, &passage.key);
     }

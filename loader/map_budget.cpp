@@ -70,7 +70,7 @@ std::uint64_t map_memory(const MapSizes& sizes) {
            array<weir_row>(sizes.tables) + hash<weir_rule_key, weir_row>(sizes.rules, kAllocation) +
            array<weir_interval>(sizes.intervals) + hash<weir_flow_key, weir_flow>(sizes.flows) +
            2 * hash<weir_flow_key, weir_flow>(sizes.new_flows) +
-           hash<weir_fragment_key, weir_fragment>(sizes.fragments) + sizes.event_bytes +
+           2 * hash<weir_fragment_key, weir_fragment>(sizes.fragments) + sizes.event_bytes +
            kRingPages * kPage;
 }
 

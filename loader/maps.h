@@ -21,8 +21,8 @@ struct MapSizes {
     std::uint32_t rules = 262'144;
     std::uint32_t intervals = 262'144; // of weir_rows
     std::uint32_t flows = 131'072;
-    std::uint32_t new_flows = 16'384;
-    std::uint32_t fragments = 8'192;
+    std::uint32_t new_flows = 16'384;    // of weir_crowded_flows as well
+    std::uint32_t fragments = 8'192;     // of weir_crowded_fragments as well
     std::uint32_t event_bytes = 1 << 20; // of the ring buffer: a power of two, at least a page
 
     bool operator==(const MapSizes&) const = default;
@@ -31,15 +31,21 @@ struct MapSizes {
 // What one pod may take of what all share, in a window of a second; beyond it, it is in nobody's
 // way but its own.
 struct PodShares {
-    std::int32_t new_flows = 0; // unanswered flows opened in weir_new_flows
-    std::uint32_t events = 0;   // reported singly, of each kind (enum weir_event_flood)
+    std::int32_t new_flows = 0;       // unanswered flows opened in weir_new_flows
+    std::uint32_t answered_flows = 0; // moved to weir_flows, in 64 of those seconds
+    std::uint32_t fragments = 0;      // datagrams of which weir_fragments knows
+    std::uint32_t events = 0;         // reported singly, of each kind (enum weir_event_flood)
 
-    // One of eight parts.
+    // So that what is in use by others outlasts a flood: an unanswered flow 8 seconds, an answered
+    // one four minutes, a datagram 4 seconds.
     static constexpr PodShares of(const MapSizes& sizes) {
-        return {static_cast<std::int32_t>(sizes.new_flows / 8), 1024};
+        return {.new_flows = static_cast<std::int32_t>(sizes.new_flows / 8),
+                .answered_flows = sizes.flows / 4,
+                .fragments = sizes.fragments / 4,
+                .events = 1024};
     }
     // For a Dataplane that serves one caller: everything is reported.
-    static constexpr PodShares none() { return {INT32_MAX, UINT32_MAX}; }
+    static constexpr PodShares none() { return {INT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}; }
 };
 
 // weir_rows and weir_tables are acquired and released by whoever uses them, after the start: they

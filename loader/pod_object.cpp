@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cassert>
+#include <ctime>
 #include <fstream>
 
 #include "bpf/pod.skel.h"
@@ -79,6 +80,7 @@ Result<PodObject> PodObject::load(const MapSizes& sizes, const std::optional<Pod
         pinned = std::move(*found);
         pod.is_adopted_ = pinned.is_any_found;
         pod.kept_maps_ = pinned.kept;
+        if (pod.is_adopted_) pod.expect_crowded_flows();
     }
     pod.set_shares(shares.value_or(PodShares::of(pod.sizes())));
     pod.skeleton_->rodata->event_wakeup_bytes = bpf_map__max_entries(pod.find("weir_events")) / 4;
@@ -93,7 +95,17 @@ Result<PodObject> PodObject::load(const MapSizes& sizes, const std::optional<Pod
 
 void PodObject::set_shares(const PodShares& shares) {
     skeleton_->rodata->flow_pod_share = shares.new_flows;
+    skeleton_->rodata->load_answered_share = shares.answered_flows;
+    skeleton_->rodata->load_fragment_share = shares.fragments;
     skeleton_->rodata->load_event_burst = shares.events;
+}
+
+// An earlier agent's programs knew until when there may be any; these have to look at first.
+void PodObject::expect_crowded_flows() {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const auto nanoseconds = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000;
+    skeleton_->bss->flow_crowded_until = nanoseconds + skeleton_->rodata->flow_idle_ns;
 }
 
 bpf_map* PodObject::find(const char* name) const {
@@ -108,7 +120,8 @@ Result<> PodObject::set_sizes(const MapSizes& sizes) {
         {"weir_tables", sizes.tables},       {"weir_rules", sizes.rules},
         {"weir_rows", sizes.intervals},      {"weir_flows", sizes.flows},
         {"weir_new_flows", sizes.new_flows}, {"weir_crowded_flows", sizes.new_flows},
-        {"weir_fragments", sizes.fragments}, {"weir_events", sizes.event_bytes},
+        {"weir_fragments", sizes.fragments}, {"weir_crowded_fragments", sizes.fragments},
+        {"weir_events", sizes.event_bytes},
     };
     for (const auto& [name, size] : entries)
         if (bpf_map__set_max_entries(find(name), size) != 0)

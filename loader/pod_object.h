@@ -43,6 +43,7 @@ private:
     bpf_map* find(const char* name) const;
     Result<> set_sizes(const MapSizes& sizes);
     void set_shares(const PodShares& shares);
+    void expect_crowded_flows();
 
     std::unique_ptr<pod_bpf, Destroyer> skeleton_;
     bpf_object* object_ = nullptr; // the skeleton's

@@ -8,7 +8,7 @@
 namespace weir::test {
 namespace {
 
-constexpr std::uint8_t kSyn = 0x02, kAck = 0x10, kUdp = 17;
+constexpr std::uint8_t kSyn = 0x02, kRst = 0x04, kAck = 0x10, kUdp = 17;
 
 // The i-th of many flows to the peer; 80 is nobody's port here.
 Bytes nth(std::uint32_t i) {
@@ -54,6 +54,74 @@ TEST_F(PodTest, AnsweredFlowsTakeNothingOfTheShare) {
     }
     ASSERT_TRUE(sends(to_peer(kSyn, 10000)));
     EXPECT_TRUE(new_flow(kPod4, 10000, kPeer4, 80)) << "went where the crowd is";
+}
+
+// The i-th flow, opened and answered.
+struct Answered {
+    Bytes request;
+    Bytes reply;
+};
+Answered nth_answered(std::uint32_t i) {
+    const auto own = static_cast<std::uint16_t>(i);
+    const auto peers = static_cast<std::uint16_t>(81 + (i >> 16));
+    return {to_peer(kSyn, own, peers), from_peer(kSyn | kAck, peers, own)};
+}
+
+TEST_F(PodTest, FloodOfAnsweredFlowsEvictsNoOtherPodsAnsweredFlow) {
+    constexpr std::uint16_t quiet = 500;
+    for (std::uint16_t i = 0; i < quiet; i++) {
+        fast_run(kOther, WEIR_EGRESS,
+                 datagram(kOther4, kPeer4, static_cast<std::uint16_t>(40000 + i), 53));
+        fast_run(kOther, WEIR_INGRESS,
+                 datagram(kPeer4, kOther4, 53, static_cast<std::uint16_t>(40000 + i)));
+    }
+    const std::uint32_t flood = dataplane().maps().flows.max_entries() * 5 / 4;
+    for (std::uint32_t i = 0; i < flood; i++) {
+        const Answered packets = nth_answered(i);
+        fast_run(kPod, WEIR_EGRESS, packets.request);
+        fast_run(kPod, WEIR_INGRESS, packets.reply);
+    }
+    int left = 0;
+    for (std::uint16_t i = 0; i < quiet; i++)
+        left += flow(kOther4, static_cast<std::uint16_t>(40000 + i), kPeer4, 53, kUdp).has_value();
+    EXPECT_EQ(left, quiet) << "evicted by another pod's flood";
+
+    // What the flood's own pod has beyond its share goes on as well, as long as there is room.
+    deny_all(kPod, WEIR_INGRESS);
+    EXPECT_TRUE(receives(from_peer(kAck, static_cast<std::uint16_t>(81 + ((flood - 1) >> 16)),
+                                   static_cast<std::uint16_t>(flood - 1))));
+}
+
+TEST_F(PodTest, FloodOfFragmentsEvictsNoOtherPodsDatagram) {
+    const auto fragment = [](const char* from, std::uint32_t id, bool is_first) {
+        return frame(ip(from, kPeer4, is_first ? udp(40000, 53, 8) : Bytes(16),
+                        {.protocol = kUdp,
+                         .fragment_offset = static_cast<std::uint16_t>(is_first ? 0 : 16),
+                         .more_fragments = is_first,
+                         .identification = id}));
+    };
+    ASSERT_TRUE(passes(kOther, WEIR_EGRESS, fragment(kOther4, 1, true)));
+    const std::uint32_t flood = 3 * dataplane().maps().fragments.max_entries();
+    for (std::uint32_t id = 0; id < flood; id++)
+        fast_run(kPod, WEIR_EGRESS, fragment(kPod4, id, true));
+    EXPECT_TRUE(passes(kOther, WEIR_EGRESS, fragment(kOther4, 1, false)))
+        << "evicted by another pod's flood";
+    EXPECT_TRUE(sends(fragment(kPod4, 0, false))) << "within its share";
+    EXPECT_TRUE(sends(fragment(kPod4, flood - 1, false))) << "beyond it";
+    EXPECT_FALSE(sends(fragment(kPod4, flood, false))) << "never begun";
+}
+
+TEST_F(PodTest, FlowThatComesBackBeyondTheShareReplacesItsOldEntry) {
+    // Opened and closed by the peer; then the pod opens one between the same ports.
+    ASSERT_TRUE(receives(from_peer(kSyn, 80, 10000)));
+    ASSERT_TRUE(receives(from_peer(kRst, 80, 10000)));
+    const auto share = static_cast<std::uint32_t>(PodShares::of(MapSizes{}).new_flows);
+    for (std::uint32_t i = 0; i <= share; i++)
+        fast_run(kPod, WEIR_EGRESS, nth(i));
+    ASSERT_TRUE(sends(to_peer(kSyn, 10000, 80)));
+    EXPECT_FALSE(new_flow(kPod4, 10000, kPeer4, 80)) << "it is where the crowd is";
+    deny_all(kPod, WEIR_INGRESS);
+    EXPECT_TRUE(receives(from_peer(kSyn | kAck, 80, 10000))) << "judged as the peer's";
 }
 
 TEST_F(PodTest, FloodOfDenialsIsCountedExactlyAndReportedInSamples) {
