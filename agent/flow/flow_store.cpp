@@ -36,11 +36,20 @@ void merge_counters(FlowRecord& record, const FlowRecord& news) {
     }
 }
 
+bool is_refused(const FlowRecord& record) {
+    return std::ranges::any_of(
+        record.sides, [](const FlowSide& side) { return side.is_judged && !side.is_allowed; });
+}
+
+// Refusals add up, without what the other side allowed; the two sides of one new flow do not.
+std::uint64_t merged_stands_for(const FlowRecord& record, const FlowRecord& news) {
+    if (!news.is_denied()) return std::max(record.stands_for, news.stands_for);
+    return is_refused(record) ? record.stands_for + news.stands_for : news.stands_for;
+}
+
 void merge(FlowRecord& record, const FlowRecord& news) {
     merge_counters(record, news);
-    // Refusals add up; the two sides of one new flow do not.
-    record.stands_for = news.is_denied() ? record.stands_for + news.stands_for
-                                         : std::max(record.stands_for, news.stands_for);
+    record.stands_for = merged_stands_for(record, news);
     record.time = std::max(record.time, news.time);
     for (int side = 0; side < WEIR_DIRECTIONS; ++side) {
         if (news.sides[side].is_judged) record.sides[side] = news.sides[side];

@@ -61,6 +61,17 @@ TEST(FlowStore, SumsUpWhatRefusalsStandForButNotTheSidesOfAFlow) {
     }
     EXPECT_EQ(all(store).at(0).stands_for, 51u);
 
+    FlowStore let_out(1 << 20); // by its sender's side, which is no refusal
+    auto allowed = news(WEIR_EVENT_ALLOWED, WEIR_EGRESS);
+    allowed.stands_for = 1;
+    let_out.add(allowed);
+    for (int i = 0; i < 2; ++i) {
+        auto refusal = news(WEIR_EVENT_DENIED, WEIR_INGRESS);
+        refusal.stands_for = 1;
+        let_out.add(refusal);
+    }
+    EXPECT_EQ(all(let_out).at(0).stands_for, 2u);
+
     FlowStore other(1 << 20);
     for (const auto direction : {WEIR_EGRESS, WEIR_INGRESS}) {
         auto side = news(WEIR_EVENT_ALLOWED, direction);
