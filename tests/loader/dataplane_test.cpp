@@ -150,7 +150,7 @@ TEST(Dataplane, FreedSlotIsEmpty) {
 TEST(Dataplane, ListsItsMapsWithTheirMemory) {
     const auto dataplane = *Dataplane::open({.bpffs = {}, .sizes = small_sizes()});
     const auto infos = dataplane.map_infos();
-    EXPECT_EQ(infos.size(), 15u);
+    EXPECT_EQ(infos.size(), 16u);
     const auto flows = std::ranges::find(infos, "weir_flows", &MapInfo::name);
     ASSERT_NE(flows, infos.end());
     EXPECT_EQ(flows->max_entries, 1024u);

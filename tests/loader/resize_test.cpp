@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <numeric>
+#include <set>
+#include <string>
 
 #include "loader/bpffs.h"
 #include "loader/dataplane.h"
@@ -77,15 +79,13 @@ Dataplane open_sized(const BpffsFolder& bpffs, const MapSizes& sizes) {
     return std::move(*dataplane);
 }
 
-std::string kept(const Dataplane& dataplane) {
-    std::string names;
-    for (const auto& name : dataplane.kept_maps())
-        names += name + " ";
-    return names;
+std::set<std::string> kept(const Dataplane& dataplane) {
+    return {dataplane.kept_maps().begin(), dataplane.kept_maps().end()};
 }
 
-const std::string kWrittenByPrograms =
-    "weir_fragments weir_events weir_flows weir_new_flows weir_crowded_flows ";
+const std::set<std::string> kWrittenByPrograms{
+    "weir_flows",     "weir_new_flows",         "weir_crowded_flows",
+    "weir_fragments", "weir_crowded_fragments", "weir_events"};
 
 TEST(Resize, MoreMemoryMovesPolicyAndKeepsFlows) {
     const BpffsFolder bpffs;
@@ -118,7 +118,7 @@ TEST(Resize, LessMemoryThanTheContentNeedsKeepsThePlace) {
     const auto dataplane = open_sized(bpffs, small_sizes());
     EXPECT_EQ(dataplane.sizes().rules, 2048u);
     EXPECT_EQ(dataplane.sizes().peers, 2048u);
-    EXPECT_NE(kept(dataplane).find("weir_rules "), std::string::npos) << kept(dataplane);
+    EXPECT_TRUE(kept(dataplane).contains("weir_rules"));
     expect_content(dataplane, 513);
 }
 
@@ -150,7 +150,7 @@ TEST(Resize, FullMapsStayWithinTheBudget) {
                         [](std::uint64_t sum, const MapInfo& info) { return sum + info.memory; });
     EXPECT_LE(used, map_memory(dataplane.sizes()));
     EXPECT_LE(used, kLeastMapMemory);
-    EXPECT_GT(used, kLeastMapMemory / 2) << "the kernel counts what was left out";
+    EXPECT_GT(used, kLeastMapMemory / 4) << "before 6.4 the kernel leaves its own share out";
 }
 
 } // namespace
