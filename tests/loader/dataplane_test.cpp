@@ -88,29 +88,29 @@ TEST(Dataplane, NextOneAdoptsContent) {
 
 TEST(Dataplane, PinOfAnotherLayoutIsRefusedByName) {
     const BpffsFolder bpffs;
-    fs::create_directories(bpffs.path() + "/v1");
+    fs::create_directories(bpffs.pins());
     const Fd wrong(bpf_map_create(BPF_MAP_TYPE_HASH, "wrong", 4, 4, 10, nullptr));
-    ASSERT_EQ(bpf_obj_pin(wrong.value(), (bpffs.path() + "/v1/weir_rules").c_str()), 0);
+    ASSERT_EQ(bpf_obj_pin(wrong.value(), (bpffs.pins() + "/weir_rules").c_str()), 0);
     const auto dataplane = Dataplane::open({.bpffs = bpffs.path(), .sizes = small_sizes()});
     ASSERT_FALSE(dataplane);
-    EXPECT_NE(dataplane.error().what.find("v1/weir_rules"), std::string::npos);
+    EXPECT_NE(dataplane.error().what.find("/weir_rules"), std::string::npos);
     EXPECT_NE(dataplane.error().what.find("weir cleanup"), std::string::npos);
-    EXPECT_FALSE(fs::exists(bpffs.path() + "/v1/weir_peers"));
+    EXPECT_FALSE(fs::exists(bpffs.pins() + "/weir_peers"));
 }
 
 TEST(Dataplane, StateOfAnotherVersionIsRefused) {
     const BpffsFolder bpffs;
-    fs::create_directories(bpffs.path() + "/v2");
+    fs::create_directories(bpffs.path() + "/v7");
     const auto dataplane = Dataplane::open({.bpffs = bpffs.path(), .sizes = small_sizes()});
     ASSERT_FALSE(dataplane);
-    EXPECT_NE(dataplane.error().what.find("/v2"), std::string::npos) << dataplane.error().what;
+    EXPECT_NE(dataplane.error().what.find("/v7"), std::string::npos) << dataplane.error().what;
 }
 
 TEST(Dataplane, CountersOfAnotherLengthStartAnew) {
     const BpffsFolder bpffs;
-    fs::create_directories(bpffs.path() + "/v1");
+    fs::create_directories(bpffs.pins());
     const Fd old(bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "weir_counters", 4, 16, 3, nullptr));
-    ASSERT_EQ(bpf_obj_pin(old.value(), (bpffs.path() + "/v1/weir_counters").c_str()), 0);
+    ASSERT_EQ(bpf_obj_pin(old.value(), (bpffs.pins() + "/weir_counters").c_str()), 0);
     const auto dataplane = open_dataplane(bpffs.path());
     EXPECT_EQ(dataplane.counters()->size(), static_cast<std::size_t>(WEIR_COUNTERS));
     const auto again = open_dataplane(bpffs.path()); // and the new ones are pinned
@@ -130,8 +130,9 @@ TEST(Dataplane, FolderThatIsNoBpffsGetsOneUnlessItIsInUse) {
     const std::string nested = outer.path() + "/nested/weir";
     const auto dataplane = Dataplane::open({.bpffs = nested, .sizes = small_sizes()});
     ASSERT_TRUE(dataplane) << dataplane.error().what;
-    EXPECT_TRUE(fs::exists(nested + "/v1/weir_pods"));
-    EXPECT_TRUE(fs::exists(nested + "/v1/programs/weir_pod_egress"));
+    EXPECT_TRUE(fs::exists(nested + "/v" + std::to_string(WEIR_ABI_VERSION) + "/weir_pods"));
+    EXPECT_TRUE(
+        fs::exists(nested + "/v" + std::to_string(WEIR_ABI_VERSION) + "/programs/weir_pod_egress"));
 }
 
 TEST(Dataplane, FreedSlotIsEmpty) {

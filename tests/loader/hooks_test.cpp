@@ -29,7 +29,7 @@ bool contains(const std::string& text, const std::string& part) {
 struct HooksTest : ::testing::Test {
     HooksTest() { enter_host_netns(); }
 
-    std::string links() const { return bpffs.path() + "/v1/links"; }
+    std::string links() const { return bpffs.pins() + "/links"; }
     bool is_tcx_supported() {
         const VethPod probe("probe");
         auto dataplane = open_dataplane(bpffs.path());
@@ -276,7 +276,7 @@ TEST_F(HooksTest, CleanupTakesOffWhatAnotherVersionPinned) {
         auto dataplane = open_dataplane(bpffs.path());
         ASSERT_TRUE(dataplane.attach(pod.ifindex));
     }
-    std::filesystem::rename(bpffs.path() + "/v1", bpffs.path() + "/v7");
+    std::filesystem::rename(bpffs.pins(), bpffs.path() + "/v7");
     ASSERT_TRUE(remove_everything(bpffs.path()));
     EXPECT_TRUE(tcx_programs(pod.ifindex, WEIR_EGRESS).empty());
     EXPECT_FALSE(std::filesystem::exists(bpffs.path()));

@@ -30,6 +30,7 @@ public:
     BpffsFolder();
     ~BpffsFolder();
     std::string path() const { return mount_point() + "/weir"; }
+    std::string pins() const { return path() + "/v" + std::to_string(WEIR_ABI_VERSION); }
 
 private:
     std::string mount_point() const { return directory_.path() + "/bpf"; }

@@ -126,10 +126,9 @@ TEST(Resize, AgentThatDiedHalfWayLeavesNothingBehind) {
     const BpffsFolder bpffs;
     const auto old = open_dataplane(bpffs.path());
     write_content(old, 1000);
-    const std::string folder = bpffs.path() + "/v" + std::to_string(WEIR_ABI_VERSION);
     (void)open_sized(bpffs, twice(small_sizes()));
     // As if it had died before it came to this pin.
-    ASSERT_TRUE(replace_pin(old.maps().rules.raw().fd(), folder + "/weir_rules"));
+    ASSERT_TRUE(replace_pin(old.maps().rules.raw().fd(), bpffs.pins() + "/weir_rules"));
     const auto dataplane = open_sized(bpffs, twice(small_sizes()));
     EXPECT_EQ(dataplane.sizes().rules, 2048u);
     expect_content(dataplane, 1000);
