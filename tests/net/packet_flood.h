@@ -12,11 +12,11 @@
 
 namespace weir {
 
-// Puts so many copies of the frame on eth0, each with its number (from 0, four bytes, network
-// order) at the offset; as they are where the offset is 0. Returns how many came out at the other
-// end of the veth: its queue may be full.
+// Puts so many copies of the frame on eth0, each with its number (from the first one on, four
+// bytes, network order) at the offset; as they are where the offset is 0. Returns how many came out
+// at the other end of the veth: its queue may be full.
 std::uint64_t flood(const Netns& from, const test::Bytes& frame, std::uint32_t count,
-                    std::size_t number_offset = 0);
+                    std::size_t number_offset = 0, std::uint32_t first = 0);
 
 // Offsets for flood(), of plain IPv6 frames.
 constexpr std::size_t kPortsOffset = 14 + 40;          // source and destination port
