@@ -2,6 +2,7 @@
 // The cluster's pods and namespaces, found by name, label and namespace.
 #pragma once
 
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -82,7 +83,7 @@ private:
     std::unordered_map<Symbol, std::unique_ptr<NamespaceRecord>, SymbolHash> namespaces_;
     std::unordered_map<std::uint32_t, NamespaceRecord*> namespaces_by_id_;
     std::uint32_t last_namespace_id_ = 0;
-    std::unordered_map<ObjectName, std::uint32_t, ObjectNameHash> pod_ids_;
+    boost::unordered_flat_map<ObjectName, std::uint32_t, ObjectNameHash> pod_ids_;
     std::vector<std::unique_ptr<PodRecord>> pods_; // by id
     std::vector<std::uint32_t> free_pod_ids_;
     LabelIndex namespaces_by_label_;
