@@ -19,6 +19,22 @@ pkg_check_modules(libbpf REQUIRED IMPORTED_TARGET libbpf>=1.4)
 pkg_check_modules(libmnl REQUIRED IMPORTED_TARGET libmnl)
 pkg_check_modules(yaml REQUIRED IMPORTED_TARGET yaml-0.1)
 
+# gRPC, protobuf and abseil are linked statically: fifty shared libraries, each with its own data,
+# relocations and start-up code, cost the agent 3.4 MB resident.
+pkg_check_modules(grpc REQUIRED grpc++_unsecure protobuf)
+list(FILTER grpc_STATIC_LIBRARIES INCLUDE REGEX "^(grpc|gpr|absl|protobuf)")
+set(grpc_files)
+# Debian's grpc++_unsecure.pc leaves out what the core library itself needs.
+foreach(name ${grpc_STATIC_LIBRARIES} upb address_sorting re2 cares z)
+    find_library(grpc_file_${name} lib${name}.a REQUIRED)
+    mark_as_advanced(grpc_file_${name})
+    list(APPEND grpc_files ${grpc_file_${name}})
+endforeach()
+list(REMOVE_DUPLICATES grpc_files)
+list(JOIN grpc_files "," grpc_files)
+add_library(weir_grpc INTERFACE)
+target_link_libraries(weir_grpc INTERFACE "$<LINK_GROUP:RESCAN,${grpc_files}>" Threads::Threads)
+
 # What a folder links: weir_policy gets Boost's headers, weir_loader libbpf and libmnl, the agent the
 # rest. Spelled once here so that a moved package is changed in one place.
 add_library(weir::libbpf ALIAS PkgConfig::libbpf)
