@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <set>
+
 #include "agent/config.h"
 #include "agent/control/answers.h"
 #include "agent/control/messages.h"
@@ -59,13 +61,14 @@ void add_counters(v1::StatusResponse& status, const std::vector<weir_counter>& c
     status.set_events_lost(counters[WEIR_COUNTER_EVENTS_LOST].packets);
 }
 
-void add_problem(v1::StatusResponse& status, const Problem& problem) {
+void add_problem(v1::StatusResponse& status, const Problem& problem, bool is_kept) {
     auto* message = status.add_problems();
     message->set_severity(to_string(problem.severity));
     message->set_message(sentence_of(problem));
     message->set_file(problem.file);
     message->set_line(problem.line);
     message->set_object(problem.object);
+    message->set_kept_last_valid(is_kept);
 }
 
 void add_kept(v1::StatusResponse& status, const KeptObject& kept) {
@@ -88,10 +91,18 @@ void add_sentence(v1::StatusResponse& status, Severity severity, const std::stri
 
 void add_wrongs(v1::StatusResponse& status, const ControlContext& context,
                 const SourceStatus& source) {
-    for (const auto& kept : source.kept)
-        add_kept(status, kept);
-    for (const auto& problem : source.problems)
-        add_problem(status, problem);
+    // Once an object: its problem says where and why, and that its last valid version is kept.
+    std::set<std::string> kept;
+    for (const auto& object : source.kept)
+        kept.insert(to_string(object.key));
+    std::set<std::string> told;
+    for (const auto& problem : source.problems) {
+        const bool is_kept = problem.severity == Severity::kError && kept.contains(problem.object);
+        if (is_kept) told.insert(problem.object);
+        add_problem(status, problem, is_kept);
+    }
+    for (const auto& object : source.kept)
+        if (!told.contains(to_string(object.key))) add_kept(status, object);
     const RevisionStatus& revision = context.enforcer.revision();
     if (!revision.write_error.empty()) {
         add_sentence(status, Severity::kError, "",

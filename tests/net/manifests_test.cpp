@@ -32,6 +32,7 @@ TEST_P(ManifestsTest, InvalidKeepsTheLastValidAcrossARestart) {
     EXPECT_TRUE(keeps_last_valid());
     const auto status = server_node_.weir({"status"});
     EXPECT_NE(status.out.find("deny.yaml:"), std::string::npos) << status.out;
+    EXPECT_EQ(server_node_.weir_json({"status"})["problems"].size(), 1U) << status.out;
 
     server_node_.kill_agent();
     server_node_.start_agent();
