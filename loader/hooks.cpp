@@ -7,6 +7,7 @@
 
 #include "loader/bpffs.h"
 #include "loader/clsact_hook.h"
+#include "loader/expedited.h"
 #include "loader/tcx_hook.h"
 
 namespace weir {
@@ -81,6 +82,7 @@ Result<> Hooks::attach(std::uint32_t ifindex) {
 }
 
 Result<> Hooks::attach_tcx(std::uint32_t ifindex) {
+    const ExpeditedGracePeriods expedited;
     std::vector<fs::path> made;
     const auto undo = [&made] {
         for (const auto& pin : made)
@@ -159,6 +161,7 @@ Result<std::vector<Hooks::Found>> Hooks::survey() {
 }
 
 Result<> detach_hooks(const fs::path& folder, std::uint32_t ifindex) {
+    const ExpeditedGracePeriods expedited;
     auto tcx = detach_tcx(folder, ifindex);
     auto clsact = detach_clsact(folder, ifindex);
     return tcx ? clsact : tcx;

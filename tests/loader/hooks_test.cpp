@@ -70,6 +70,15 @@ TEST_F(TcxTest, OursAreBeforeEverybodyElses) {
     EXPECT_TRUE(dataplane->detach(pod->ifindex)); // again
 }
 
+TEST_F(TcxTest, GracePeriodsAreAsBefore) {
+    const std::string setting = "/sys/kernel/rcu_expedited";
+    const std::string before = read_file(setting);
+    ASSERT_TRUE(dataplane->attach(pod->ifindex));
+    EXPECT_EQ(read_file(setting), before);
+    ASSERT_TRUE(dataplane->detach(pod->ifindex));
+    EXPECT_EQ(read_file(setting), before);
+}
+
 TEST_F(TcxTest, LinksOutliveTheAgentAndGetTheNextOnesPrograms) {
     ASSERT_TRUE(dataplane->attach(pod->ifindex));
     const auto old_id = program_id(dataplane->program_fd(WEIR_INGRESS));
