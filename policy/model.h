@@ -95,6 +95,9 @@ struct Pod {
     std::vector<ContainerPort> ports;
     bool is_host_network = false; // its addresses are the node's: no selector selects it
     bool is_terminated = false;   // phase Succeeded or Failed: its addresses may be another's
+    // Tells a pod from an earlier one of its name; of a mirror pod it is the static pod's, by which
+    // the kubelet calls it. Zeros: not known.
+    std::array<std::uint8_t, 16> uid{};
     Origin origin;
 
     bool operator==(const Pod&) const = default;

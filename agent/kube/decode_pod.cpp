@@ -8,6 +8,7 @@
 #include "agent/kube/decode_cluster.h"
 #include "agent/kube/decode_metadata.h"
 #include "agent/kube/syntax.h"
+#include "agent/kube/uid.h"
 
 namespace weir {
 namespace {
@@ -86,12 +87,23 @@ Symbol decode_name(const Field& field, std::string_view fallback) {
     return Symbol(std::string(text));
 }
 
+std::array<std::uint8_t, 16> decode_uid(const Field& metadata) {
+    // The kubelet marks the mirror object of a static pod by that pod's uid.
+    const Field annotations = metadata["annotations"]; // a field refers to its parent
+    const Field mirrored = annotations["kubernetes.io/config.mirror"];
+    if (mirrored.is_string()) return parse_uid(mirrored.string().value_or(""));
+    const Field uid = metadata["uid"];
+    return uid.is_string() ? parse_uid(uid.string().value_or("")) : std::array<std::uint8_t, 16>{};
+}
+
 } // namespace
 
 Pod decode_pod(const Field& root, const ObjectName& name) {
     Pod pod;
     pod.name = name;
-    pod.labels = decode_metadata(root["metadata"]);
+    const Field metadata = root["metadata"];
+    pod.labels = decode_metadata(metadata);
+    pod.uid = decode_uid(metadata);
     const Field spec = root["spec"];
     if (!spec.is_missing() && spec.is_mapping()) {
         pod.node = decode_name(spec["nodeName"], "");

@@ -232,6 +232,24 @@ status: {phase: Succeeded, podIP: 10.0.0.1, podIPs: [{ip: 10.0.0.1}, {ip: "fd00:
     EXPECT_EQ(pod.ports, ports);
 }
 
+TEST(DecodePod, UidIsTheOneThatTheKubeletCallsItBy) {
+    const auto uid_of = [](const std::string& metadata) {
+        const DecodedFile file =
+            decode_file("f", "{apiVersion: v1, kind: Pod, metadata: {name: a, " + metadata + "}}");
+        return std::get<Pod>(*file.objects.at(0).object).uid;
+    };
+    const auto uid = uid_of("uid: 00112233-4455-6677-8899-aabbccddeeff");
+    EXPECT_EQ(uid[1], 0x11);
+    EXPECT_EQ(uid[15], 0xff);
+    EXPECT_EQ(uid_of("uid: ffffffff-4455-6677-8899-aabbccddeeff, annotations: "
+                     "{kubernetes.io/config.mirror: 00112233445566778899aabbccddeeff}"),
+              uid);
+    const std::array<std::uint8_t, 16> unknown{};
+    for (const char* other : {"uid: ''", "uid: null", "annotations: null", "uid: 7",
+                              "uid: 00112233-4455-6677-8899-aabbccddeefg"})
+        EXPECT_EQ(uid_of(other), unknown) << other;
+}
+
 TEST(DecodePod, RefusesWhatItCannotUse) {
     for (const char* rest : {"status: {podIPs: [{ip: 10.0.0.256}]}",
                              "spec: {containers: [{ports: [{containerPort: 0}]}]}",
