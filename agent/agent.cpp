@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -14,12 +15,17 @@
 #include <optional>
 #include <utility>
 
+#include "agent/cni/attachments.h"
+#include "agent/cni/cached_results.h"
+#include "agent/cni/installer.h"
+#include "agent/cni/server.h"
 #include "agent/config.h"
 #include "agent/control/readiness.h"
 #include "agent/control/server.h"
 #include "agent/enforcer.h"
 #include "agent/flow/flow_feed.h"
 #include "agent/flow/flow_store.h"
+#include "agent/hook_watch.h"
 #include "agent/http/admin_server.h"
 #include "agent/http/metrics.h"
 #include "agent/inventory.h"
@@ -49,7 +55,13 @@ void log_problem(const Problem& problem) {
 class Agent {
 public:
     explicit Agent(const Config& config)
-        : config_(config), inventory_(config.node_name), flows_(config.flow_memory) {}
+        : config_(config),
+          inventory_(config.node_name),
+          flows_(config.flow_memory),
+          installer_(context_, {.conf_dir = config.cni_conf_dir,
+                                .bin_dir = config.cni_bin_dir,
+                                .program = default_cni_program(),
+                                .socket = config.run_dir + "/cni.sock"}) {}
 
     Result<> start() {
         if (auto locked = lock(); !locked) return locked;
@@ -107,17 +119,21 @@ private:
     // The first revision comes into force here, or when the source has been read. If it does not
     // fit, an earlier agent's stays, and whoever asks is told.
     Result<> serve() {
+        attachments_ = std::make_unique<Attachments>(context_, *enforcer_, inventory_);
         const ControlContext control{.config = config_,
                                      .enforcer = *enforcer_,
                                      .inventory = inventory_,
                                      .flows = flows_,
                                      .source = *source_,
+                                     .attachments = *attachments_,
+                                     .installer = installer_,
                                      .started = std::chrono::system_clock::now()};
         metrics_ = std::make_unique<Metrics>(control);
         enforcer_->on_revision([this](const RevisionStatus& revision) {
             announce_first(revision);
             metrics_->observe_compile(revision.compile_seconds);
             feed_->forget_rules();
+            attachments_->revision_in_force();
             give_back_memory();
         });
         if (auto listening = start_http(control); !listening) return listening;
@@ -131,13 +147,29 @@ private:
         auto server = ControlServer::start(context_, control);
         if (!server) return std::unexpected(std::move(server.error()));
         control_server_ = std::move(*server);
-        return {};
+        return serve_cni();
     }
 
     void announce_first(const RevisionStatus& revision) {
         if (std::exchange(is_announced_, true)) return;
         spdlog::info("node {}: revision {} in force, {} endpoints", config_.node_name,
                      revision.revision, enforcer_->endpoints().all().size());
+        if (config_.cni_cache_dir.empty()) return;
+        // Pods that were here before the agent, now that their objects are known; not within the
+        // revision, because each makes one.
+        boost::asio::post(
+            context_, [this] { attachments_->adopt(read_cached_results(config_.cni_cache_dir)); });
+    }
+
+    Result<> serve_cni() {
+        hook_watch_ = std::make_unique<HookWatch>(context_, *enforcer_);
+        auto server = CniServer::start(context_, config_.run_dir,
+                                       [this](const CniRequest& request, Attachments::Done done) {
+                                           attachments_->handle(request, std::move(done));
+                                       });
+        if (!server) return std::unexpected(std::move(server.error()));
+        cni_server_ = std::move(*server);
+        return installer_.start();
     }
 
     // What decoding and compiling took for a moment goes back to the system once it is quiet.
@@ -177,9 +209,13 @@ private:
     std::unique_ptr<Enforcer> enforcer_;
     std::unique_ptr<FlowFeed> feed_;
     std::unique_ptr<Source> source_;
+    std::unique_ptr<Attachments> attachments_;
+    CniInstaller installer_;
     std::unique_ptr<Metrics> metrics_;
     std::unique_ptr<AdminServer> admin_server_;
     std::unique_ptr<ControlServer> control_server_;
+    std::unique_ptr<HookWatch> hook_watch_;
+    std::unique_ptr<CniServer> cni_server_;
     bool is_announced_ = false;
 };
 

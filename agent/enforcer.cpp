@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -214,6 +215,10 @@ Result<> Enforcer::connect(const Endpoint& endpoint) {
 
 void Enforcer::disconnect(const Endpoint& endpoint) {
     warn(dataplane_.detach(endpoint.link.host_ifindex));
+    forget(endpoint);
+}
+
+void Enforcer::forget(const Endpoint& endpoint) {
     warn(dataplane_.unbind(endpoint.link.host_ifindex));
     compiler_.erase_local(endpoint.slot);
     warn(dataplane_.free_slot(endpoint.slot));
@@ -226,21 +231,20 @@ void Enforcer::withdraw(const Endpoint& endpoint) {
     enforce_soon();
 }
 
-Result<EndpointChange> Enforcer::add_endpoint(const std::string& ns, const std::string& name,
-                                              const std::string& netns,
-                                              const std::string& interface) {
+Result<EndpointChange> Enforcer::add_endpoint(const EndpointSpec& spec) {
     if (!has_desired_state_) return nothing_desired_yet();
-    auto change = endpoints_.add(ns, name, netns, interface);
+    auto change = endpoints_.add(spec);
     if (!change) return change;
     const Endpoint& endpoint = change->endpoint;
     const auto give_up = [&](const Error& error) -> Result<EndpointChange> {
         if (change->is_new) {
-            endpoints_.remove(ns, name);
+            endpoints_.remove(spec.ns, spec.name);
             withdraw(endpoint);
         }
         return std::unexpected(Error{error.code, "endpoint " + endpoint.pod() + ": " + error.what});
     };
-    if (change->replaced) disconnect(*change->replaced);
+    // What still runs behind the earlier interface is refused from here on: it is no pod any more.
+    if (change->replaced) forget(*change->replaced);
     if (auto written = dataplane_.write_pod(endpoint.slot, endpoint.facts()); !written) {
         return give_up(written.error());
     }
@@ -251,6 +255,25 @@ Result<EndpointChange> Enforcer::add_endpoint(const std::string& ns, const std::
     for (const auto& notice : change->notices)
         spdlog::warn("{}", notice);
     return change;
+}
+
+Result<> Enforcer::mend_hooks() {
+    if (!status_.is_in_force) return {}; // the first revision attaches them
+    const auto attached = dataplane_.attached();
+    if (!attached) return std::unexpected(attached.error());
+    for (const auto& [slot, endpoint] : endpoints_.all()) {
+        const auto ifindex = endpoint.link.host_ifindex;
+        if (std::ranges::find(*attached, ifindex, &AttachedInterface::ifindex) != attached->end())
+            continue;
+        if (auto connected = connect(endpoint); !connected) {
+            if (connected.error().code == ENODEV) continue; // gone with its pod
+            return connected;
+        }
+        ++hooks_mended_;
+        spdlog::warn("endpoint {}: somebody took the programs off {}; they are attached again",
+                     endpoint.pod(), endpoint.link.host_name);
+    }
+    return {};
 }
 
 Result<bool> Enforcer::remove_endpoint(const std::string& ns, const std::string& name) {

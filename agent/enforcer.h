@@ -58,8 +58,10 @@ public:
     Result<> enforce();
 
     // Returns when the pod's policy is in force. EAGAIN before the first apply().
-    Result<EndpointChange> add_endpoint(const std::string& ns, const std::string& name,
-                                        const std::string& netns, const std::string& interface);
+    Result<EndpointChange> add_endpoint(const EndpointSpec& spec);
+    // Attaches the programs again where somebody took them off, and counts it.
+    Result<> mend_hooks();
+    std::uint64_t hooks_mended() const { return hooks_mended_; } // endpoints, since the start
     // False when there is no such endpoint.
     Result<bool> remove_endpoint(const std::string& ns, const std::string& name);
 
@@ -82,6 +84,7 @@ private:
     Result<> write(const Transaction& transaction);
     Result<> connect(const Endpoint& endpoint); // bind and attach
     void disconnect(const Endpoint& endpoint);  // the other way round, and free the slot
+    void forget(const Endpoint& endpoint);      // the same, but the programs stay and drop all
     void set_local(const Endpoint& endpoint);
     void withdraw(const Endpoint& endpoint);
     void refresh_endpoints(const Change& change);
@@ -101,6 +104,7 @@ private:
         unconnected_; // slots of restored endpoints, until the first revision
     bool is_enforcing_soon_ = false;
     bool has_desired_state_ = false;
+    std::uint64_t hooks_mended_ = 0;
     std::unique_ptr<Reclaimer> reclaimer_;
     std::unique_ptr<InterfaceWatch> watch_;
 };

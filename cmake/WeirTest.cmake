@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-# weir_add_test(NAME LABEL unit|bpf|net|corpus SOURCES ... [LIBS ...] [TIMEOUT seconds] [ARGS ...])
+# weir_add_test(NAME LABEL unit|bpf|net|cni|corpus SOURCES ... [LIBS ...] [TIMEOUT seconds] [ARGS ...])
 # One program and one ctest entry. The test finds the rest of the world in its environment:
 #   WEIR_PROGRAM      the `weir` program of this build
 #   WEIR_SOURCE_DIR   the repository
 # Targets tests_unit, tests_bpf, ... build the programs of one label.
 
-set(WEIR_TEST_LABELS unit bpf net corpus)
+set(WEIR_TEST_LABELS unit bpf net cni corpus)
 foreach(label ${WEIR_TEST_LABELS})
     add_custom_target(tests_${label})
 endforeach()
@@ -36,6 +36,7 @@ function(weir_set_test_properties name label timeout)
     set(defaults_unit 60)
     set(defaults_bpf 300)
     set(defaults_net 300)
+    set(defaults_cni 60)
     set(defaults_corpus 900)
     set(defaults_kube 900)
     if(NOT timeout)
@@ -49,7 +50,7 @@ WEIR_SOURCE_DIR=${PROJECT_SOURCE_DIR};\
 ASAN_OPTIONS=detect_leaks=1:abort_on_error=0;\
 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")
     # Namespaces, addresses and timing are the machine's: one of these at a time.
-    if(label STREQUAL "net" OR label STREQUAL "kube")
+    if(label MATCHES "^(net|cni|kube)$")
         set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
     elseif(label STREQUAL "bpf")
         set_tests_properties(${name} PROPERTIES RESOURCE_LOCK bpf)

@@ -42,6 +42,22 @@ void add_agent(CLI::App& app, Options& options) {
         ->transform(CLI::AsSizeValue(false))
         ->check(CLI::Range(std::size_t{64} << 10, std::size_t{4} << 30));
     add_map_memory(*command, config->map_memory);
+    command
+        ->add_option(
+            "--cni-conf-dir", config->cni_conf_dir,
+            "Keep weir-cni chained in this folder's configuration (/etc/cni/net.d); empty: "
+            "leave it alone")
+        ->envname("WEIR_CNI_CONF_DIR")
+        ->type_name("DIR");
+    command->add_option("--cni-bin-dir", config->cni_bin_dir, "Where weir-cni is put for that")
+        ->envname("WEIR_CNI_BIN_DIR")
+        ->type_name("DIR");
+    command
+        ->add_option("--cni-cache-dir", config->cni_cache_dir,
+                     "Protect the pods found there at the start (/var/lib/cni); empty: only those "
+                     "that are added")
+        ->envname("WEIR_CNI_CACHE_DIR")
+        ->type_name("DIR");
     command->footer(
         "Ends on SIGTERM or SIGINT and leaves policy in force; `weir cleanup` takes it off.\n\n"
         "Examples:\n  weir agent --manifests /etc/weir/manifests\n"

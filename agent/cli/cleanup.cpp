@@ -23,7 +23,7 @@ void fail(const std::string& what, Options& options) {
 // The files that an agent writes, the lock last; the folder only if nothing else is in it.
 void remove_run_files(const std::filesystem::path& run_dir) {
     std::error_code ignored;
-    for (const char* name : {"weir.sock", "endpoints.json", "manifests", "weir.lock"}) {
+    for (const char* name : {"weir.sock", "cni.sock", "endpoints.json", "manifests", "weir.lock"}) {
         std::filesystem::remove_all(run_dir / name, ignored);
     }
     std::filesystem::remove(run_dir, ignored);

@@ -30,6 +30,7 @@ std::unique_ptr<CLI::App> command_tree(Options& options) {
     add_suggest(*app, options);
     add_check(*app, options);
     add_verdicts(*app, options);
+    add_install(*app, options);
     add_cleanup(*app, options);
     add_completion(*app, options);
     add_version(*app, options);

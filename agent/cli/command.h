@@ -32,6 +32,7 @@ void add_diff(CLI::App& app, Options& options);
 void add_endpoint(CLI::App& app, Options& options);
 void add_explain(CLI::App& app, Options& options);
 void add_flows(CLI::App& app, Options& options);
+void add_install(CLI::App& app, Options& options); // and uninstall
 void add_policy(CLI::App& app, Options& options);
 void add_status(CLI::App& app, Options& options);
 void add_suggest(CLI::App& app, Options& options);

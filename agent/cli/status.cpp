@@ -66,8 +66,13 @@ void print_facts(const v1::StatusResponse& status) {
                                     age_text(status.started()))});
     table.add({"source", source_cell(status)});
     table.add({"objects", objects_text(status)});
-    table.add({"endpoints", fmt::format("{} endpoints, {} hooks attached ({})", status.endpoints(),
-                                        status.hooks_attached(), status.hooks())});
+    const std::string mended =
+        status.hooks_mended() == 0
+            ? ""
+            : fmt::format("; {} times somebody took them off", status.hooks_mended());
+    table.add(
+        {"endpoints", fmt::format("{} endpoints, {} hooks attached ({}){}", status.endpoints(),
+                                  status.hooks_attached(), status.hooks(), mended)});
     table.add({"compiled in", fmt::format("{:.1f} ms", status.compile_seconds() * 1000)});
     table.add({"maps", maps_text(status)});
     table.add({"map memory", map_memory_text(status.map_memory())});

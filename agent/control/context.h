@@ -7,6 +7,8 @@
 
 namespace weir {
 
+class Attachments;
+class CniInstaller;
 class Enforcer;
 class FlowStore;
 class Inventory;
@@ -19,6 +21,8 @@ struct ControlContext {
     const Inventory& inventory;
     FlowStore& flows;
     const Source& source;
+    const Attachments& attachments;
+    const CniInstaller& installer;
     std::chrono::system_clock::time_point started;
 };
 

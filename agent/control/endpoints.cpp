@@ -78,8 +78,10 @@ Reply<v1::Endpoint> add_endpoint(const ControlContext& context,
             Refusal{Refusal::Code::kInvalidArgument, "namespace, pod and netns must be given"});
     }
     const std::string interface = request.interface().empty() ? "eth0" : request.interface();
-    const auto change = context.enforcer.add_endpoint(request.namespace_(), request.pod(),
-                                                      request.netns(), interface);
+    const auto change = context.enforcer.add_endpoint({.ns = request.namespace_(),
+                                                       .name = request.pod(),
+                                                       .netns = request.netns(),
+                                                       .interface = interface});
     if (!change) return std::unexpected(Refusal{code_of(change.error()), change.error().what});
     return endpoint_message(context, change->endpoint);
 }

@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "agent/cni/installer.h"
 #include "agent/config.h"
 #include "agent/control/answers.h"
 #include "agent/control/messages.h"
@@ -104,6 +105,9 @@ void add_wrongs(v1::StatusResponse& status, const ControlContext& context,
     for (const auto& object : source.kept)
         if (!told.contains(to_string(object.key))) add_kept(status, object);
     const RevisionStatus& revision = context.enforcer.revision();
+    if (!context.installer.problem().empty()) {
+        add_sentence(status, Severity::kError, "", context.installer.problem());
+    }
     if (!revision.write_error.empty()) {
         add_sentence(status, Severity::kError, "",
                      "the newest revision cannot be written: " + revision.write_error +
@@ -120,6 +124,7 @@ void add_wrongs(v1::StatusResponse& status, const ControlContext& context,
 }
 
 void add_hooks(v1::StatusResponse& status, const ControlContext& context) {
+    status.set_hooks_mended(context.enforcer.hooks_mended());
     const auto attached = context.enforcer.dataplane().attached();
     if (!attached) return;
     status.set_hooks_attached(static_cast<std::uint32_t>(attached->size() * WEIR_DIRECTIONS));
@@ -146,6 +151,7 @@ v1::StatusResponse status_of(const ControlContext& context) {
     status.set_bpffs(config.bpffs);
     status.set_run_dir(config.run_dir);
     if (config.http_address != "none") status.set_http_address(config.http_address);
+    status.set_cni_conf_dir(config.cni_conf_dir);
     add_hooks(status, context);
 
     status.set_ready(is_ready(context));

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/endpoint/endpoint_file.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 
-#include "loader/fd.h"
+#include "agent/file.h"
 
 namespace weir {
 namespace {
@@ -39,10 +36,21 @@ Mac parse_mac(const std::string& text) {
     return mac;
 }
 
+Json to_json(const std::vector<Address>& addresses) {
+    Json texts = Json::array();
+    for (const Address& address : addresses)
+        texts.push_back(address.to_string());
+    return texts;
+}
+
+std::vector<Address> parse_addresses(const std::vector<std::string>& texts) {
+    std::vector<Address> addresses;
+    for (const std::string& text : texts)
+        if (const auto address = Address::parse(text)) addresses.push_back(*address);
+    return addresses;
+}
+
 Json to_json(const Endpoint& endpoint) {
-    Json addresses = Json::array();
-    for (const Address& address : endpoint.link.addresses)
-        addresses.push_back(address.to_string());
     return {{"namespace", endpoint.ns},
             {"name", endpoint.name},
             {"netns", endpoint.netns},
@@ -53,7 +61,10 @@ Json to_json(const Endpoint& endpoint) {
             {"hostMac", mac_text(endpoint.link.host_mac)},
             {"ifindex", endpoint.link.ifindex},
             {"mac", mac_text(endpoint.link.mac)},
-            {"addresses", std::move(addresses)}};
+            {"addresses", to_json(endpoint.link.addresses)},
+            {"container", endpoint.container},
+            {"network", endpoint.network},
+            {"assigned", to_json(endpoint.assigned)}};
 }
 
 Endpoint from_json(const Json& json) {
@@ -68,21 +79,12 @@ Endpoint from_json(const Json& json) {
     endpoint.link.host_mac = parse_mac(json.at("hostMac"));
     endpoint.link.ifindex = json.at("ifindex");
     endpoint.link.mac = parse_mac(json.at("mac"));
-    for (const std::string text : json.at("addresses"))
-        if (const auto address = Address::parse(text)) endpoint.link.addresses.push_back(*address);
+    endpoint.link.addresses = parse_addresses(json.at("addresses"));
+    // Earlier versions did not have them.
+    endpoint.container = json.value("container", "");
+    endpoint.network = json.value("network", "");
+    endpoint.assigned = parse_addresses(json.value("assigned", std::vector<std::string>()));
     return endpoint;
-}
-
-Result<> write_file(const fs::path& file, const std::string& text) {
-    const Fd fd(open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    if (!fd.is_open()) return failure_errno("write " + file.string());
-    for (std::size_t done = 0; done < text.size();) {
-        const auto written = write(fd.value(), text.data() + done, text.size() - done);
-        if (written < 0) return failure_errno("write " + file.string());
-        done += static_cast<std::size_t>(written);
-    }
-    if (fsync(fd.value()) != 0) return failure_errno("write " + file.string());
-    return {};
 }
 
 // Empty, or what is wrong with the endpoints as a whole.
@@ -104,13 +106,9 @@ Result<> write_endpoints(const fs::path& file, const std::vector<Endpoint>& endp
     for (const Endpoint& endpoint : endpoints)
         list.push_back(to_json(endpoint));
     const Json document = {{"format", kFormat}, {"endpoints", std::move(list)}};
-    const fs::path beside = file.string() + ".new";
     // A path that is no UTF-8 is written with replacements rather than not at all.
     const std::string text = document.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
-    if (auto written = write_file(beside, text); !written) return written;
-    if (std::rename(beside.c_str(), file.c_str()) != 0)
-        return failure_errno("replace " + file.string());
-    return {};
+    return replace_file(file, text, 0600);
 }
 
 Result<std::vector<Endpoint>> read_endpoints(const fs::path& file) {

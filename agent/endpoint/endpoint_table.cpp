@@ -22,6 +22,16 @@ std::vector<std::string> cut_addresses(Endpoint& endpoint) {
             " addresses; traffic of these is refused:" + left_out};
 }
 
+// Link-local addresses stay last.
+Result<PodInterface> read_link(const EndpointSpec& spec) {
+    auto link = read_pod_interface(spec.netns, spec.interface);
+    if (!link) return link;
+    for (const Address& address : spec.assigned)
+        if (std::ranges::find(link->addresses, address) == link->addresses.end())
+            link->addresses.insert(link->addresses.begin(), address);
+    return link;
+}
+
 bool is_same_interface(const PodInterface& known, const Link& link) {
     return link.ifindex == known.host_ifindex && link.kind == "veth" &&
            link.mac == known.host_mac && link.peer_ifindex == known.ifindex;
@@ -41,18 +51,17 @@ PodFacts Endpoint::facts() const {
 
 EndpointTable::EndpointTable(std::filesystem::path file) : file_(std::move(file)) {}
 
-Result<EndpointChange> EndpointTable::add(const std::string& ns, const std::string& name,
-                                          const std::string& netns, const std::string& interface) {
-    auto link = read_pod_interface(netns, interface);
+Result<EndpointChange> EndpointTable::add(EndpointSpec spec) {
+    auto link = read_link(spec);
     if (!link) return std::unexpected(std::move(link.error()));
-    return enter({ns, name, netns, interface, 0, std::move(*link)});
+    return enter({std::move(spec), 0, std::move(*link)});
 }
 
 Result<EndpointChange> EndpointTable::refresh(std::uint32_t slot) {
     const auto known = endpoints_.find(slot);
     if (known == endpoints_.end()) return failure("no endpoint has this slot");
     Endpoint endpoint = known->second;
-    auto link = read_pod_interface(endpoint.netns, endpoint.interface);
+    auto link = read_link(endpoint);
     if (!link) return std::unexpected(std::move(link.error()));
     if (link->host_ifindex != endpoint.link.host_ifindex)
         return failure("endpoint " + endpoint.pod() + ": interface " + endpoint.interface + " of " +
@@ -79,6 +88,11 @@ Result<EndpointChange> EndpointTable::enter(Endpoint endpoint) {
         change.notices.push_back("interface " + endpoint.link.host_name + " was endpoint " +
                                  holder->second.pod() + " and is endpoint " + endpoint.pod() +
                                  " now");
+    if (!change.is_new && endpoint.container.empty() && holder->second.pod() == endpoint.pod()) {
+        endpoint.container = holder->second.container; // added by hand, and still the runtime's
+        endpoint.network = holder->second.network;
+        endpoint.assigned = holder->second.assigned;
+    }
     endpoint.slot = *slot;
     if (const Endpoint* earlier = find(endpoint.ns, endpoint.name);
         earlier != nullptr && earlier->slot != *slot)
@@ -129,6 +143,12 @@ const Endpoint* EndpointTable::find(const std::string& ns, const std::string& na
     return nullptr;
 }
 
+const Endpoint* EndpointTable::find_container(const std::string& container) const {
+    for (const auto& [_, endpoint] : endpoints_)
+        if (!container.empty() && endpoint.container == container) return &endpoint;
+    return nullptr;
+}
+
 const Endpoint* EndpointTable::find_slot(std::uint32_t slot) const {
     const auto found = endpoints_.find(slot);
     return found != endpoints_.end() ? &found->second : nullptr;
@@ -155,7 +175,7 @@ Result<std::vector<std::string>> EndpointTable::restore() {
             continue;
         }
         // The namespace's path may be gone, or another's, while the pod lives on.
-        auto link = read_pod_interface(endpoint.netns, endpoint.interface);
+        auto link = read_link(endpoint);
         if (link && link->host_ifindex == endpoint.link.host_ifindex)
             endpoint.link = std::move(*link);
         for (auto& notice : cut_addresses(endpoint))

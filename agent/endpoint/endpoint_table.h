@@ -17,20 +17,30 @@
 
 namespace weir {
 
-struct Endpoint {
-    std::string ns;
-    std::string name;
-    std::string netns;     // path
-    std::string interface; // name inside the pod
+// What whoever adds an endpoint says of it.
+struct EndpointSpec {
+    std::string ns = {};
+    std::string name = {};
+    std::string netns = {};     // path
+    std::string interface = {}; // name inside the pod
+    // From the CNI plugin only: the sandbox's id, the network configuration's name, and the
+    // addresses of its result, which are the pod's whether its interface has them or not.
+    std::string container = {};
+    std::string network = {};
+    std::vector<Address> assigned = {};
+
+    std::string pod() const { return ns + "/" + name; }
+};
+
+struct Endpoint : EndpointSpec {
     std::uint32_t slot = 0;
     PodInterface link; // addresses: at most WEIR_POD_ADDRESSES
 
-    std::string pod() const { return ns + "/" + name; }
     PodFacts facts() const;
 };
 
-// What adding an endpoint changes. The caller does it in this order: disconnect `replaced` and free
-// its slot, write the facts of `endpoint`, let policy know it, bind, attach, save.
+// What adding an endpoint changes. The caller does it in this order: unbind `replaced` and free its
+// slot, write the facts of `endpoint`, let policy know it, bind, attach, save.
 struct EndpointChange {
     Endpoint endpoint;
     // False: its interface has the slot already, perhaps as another pod's. Whatever is attached
@@ -46,8 +56,7 @@ public:
     explicit EndpointTable(std::filesystem::path file);
 
     // Enters the pod's interface and gives it a slot. Nothing changes on an error.
-    Result<EndpointChange> add(const std::string& ns, const std::string& name,
-                               const std::string& netns, const std::string& interface);
+    Result<EndpointChange> add(EndpointSpec spec);
     // Reads the addresses again. Fails if the interface is not what it was.
     Result<EndpointChange> refresh(std::uint32_t slot);
     // Takes it out. Its slot stays taken until release_slot().
@@ -59,6 +68,7 @@ public:
     void reserve_slot(std::uint32_t slot);
 
     const Endpoint* find(const std::string& ns, const std::string& name) const;
+    const Endpoint* find_container(const std::string& container) const; // not for an empty id
     const Endpoint* find_slot(std::uint32_t slot) const;
     const std::map<std::uint32_t, Endpoint>& all() const { return endpoints_; } // by slot
 

@@ -11,6 +11,8 @@
 #include <map>
 #include <vector>
 
+#include "agent/cni/attachments.h"
+#include "agent/cni/installer.h"
 #include "agent/config.h"
 #include "agent/enforcer.h"
 #include "agent/flow/flow_record.h"
@@ -133,6 +135,7 @@ private:
             gauge("weir_objects", "Objects in force, by kind", {{"kind", to_string(kind)}})
                 .Set(context_.inventory.counts()[static_cast<std::size_t>(kind)]);
         }
+        read_cni();
         const SourceStatus source = context_.source.status();
         const auto is_error = [](const Problem& problem) {
             return problem.severity == Severity::kError;
@@ -146,6 +149,25 @@ private:
             .Set(source.has_synced && !source.away ? 1 : 0);
         gauge("weir_flow_records", "Recent flows in memory")
             .Set(static_cast<double>(context_.flows.size()));
+    }
+
+    void read_cni() {
+        for (const auto& [what, count] : context_.attachments.counts()) {
+            raise(counter("weir_cni_requests_total", "Requests of weir-cni that were answered",
+                          {{"command", what.first}, {"result", what.second ? "ok" : "error"}}),
+                  count);
+        }
+        gauge("weir_cni_waiting", "Pods that wait for their object to be known")
+            .Set(static_cast<double>(context_.attachments.waiting()));
+        raise(counter("weir_hooks_mended_total",
+                      "Endpoints whose programs somebody took off; they were attached again", {}),
+              context_.enforcer.hooks_mended());
+        if (!context_.installer.is_enabled()) return;
+        gauge("weir_cni_chained", "1, or 0 while new pods start without Weir: see the agent's log")
+            .Set(context_.installer.is_chained() ? 1 : 0);
+        raise(counter("weir_cni_chain_mended_total",
+                      "Times that somebody had replaced the CNI configuration", {}),
+              context_.installer.mended());
     }
 
     const ControlContext context_;

@@ -77,7 +77,7 @@ TEST_F(InterfaceTest, HostSideMustBeHere) {
 
 struct TableTest : EndpointTest {
     EndpointChange add(const std::string& name, const VethPod& pod) {
-        auto change = table.add("shop", name, pod.netns.path(), "eth0");
+        auto change = table.add({"shop", name, pod.netns.path(), "eth0"});
         EXPECT_TRUE(change) << change.error().what;
         return change ? *change : EndpointChange{};
     }
