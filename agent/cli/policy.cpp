@@ -36,14 +36,17 @@ Cell mode_cell(const v1::Policy& policy) {
     return {policy.mode(), policy.mode() == "enforced" ? Colour::kNone : Colour::kWarning};
 }
 
+std::string from_text(const v1::Policy& policy) {
+    return policy.file().empty() ? "Kubernetes API" : place_text(policy.file(), policy.line());
+}
+
 void print_policies(const v1::ListPoliciesResponse& answer) {
     Table table({"KIND", "POLICY", "TIER", "MODE", "SELECTS", "ISOLATES", "RULES", "HERE", "FROM"});
     for (const auto& policy : answer.policies()) {
         table.add({policy.kind(), name_text(policy), tier_text(policy), mode_cell(policy),
                    policy.subjects(), isolates_text(policy),
                    std::to_string(policy.ingress_rules() + policy.egress_rules()),
-                   std::to_string(policy.selected_here_size()),
-                   place_text(policy.file(), policy.line())});
+                   std::to_string(policy.selected_here_size()), from_text(policy)});
     }
     if (table.is_empty()) {
         std::cout << "no policies: every connection is allowed\n";
@@ -57,7 +60,7 @@ void print_facts(const v1::Policy& policy) {
     facts.add({"policy", policy.kind() + " " + name_text(policy)});
     facts.add({"tier", tier_text(policy)});
     facts.add({"mode", mode_cell(policy)});
-    facts.add({"from", place_text(policy.file(), policy.line())});
+    facts.add({"from", from_text(policy)});
     facts.add({"selects", policy.subjects()});
     facts.add({"isolates", isolates_text(policy)});
     facts.add({"selected here", policy.selected_here_size() == 0
@@ -88,7 +91,8 @@ void print_policy(const v1::PolicyDetails& details) {
         const std::string index = std::to_string(rule.index());
         rules.add({rule.direction(), rule.name().empty() ? index : index + " " + rule.name(),
                    rule.action(), peers_text(rule),
-                   fmt::format("{}", fmt::join(rule.ports(), ", ")), std::to_string(rule.line())});
+                   fmt::format("{}", fmt::join(rule.ports(), ", ")),
+                   rule.line() == 0 ? "-" : std::to_string(rule.line())});
     }
     rules.print(std::cout, is_colourful());
 }

@@ -21,8 +21,7 @@ std::string to_string(const Problem& problem) {
     std::string text = problem.file;
     if (problem.line != 0) text += ":" + std::to_string(problem.line);
     if (problem.column != 0) text += ":" + std::to_string(problem.column);
-    if (!text.empty()) text += ": ";
-    text += std::string(to_string(problem.severity)) + ": ";
+    if (!text.empty()) text += std::string(": ") + to_string(problem.severity) + ": ";
     if (!problem.object.empty()) text += problem.object + ": ";
     if (!problem.field.empty()) text += problem.field + ": ";
     text += problem.what;

@@ -30,7 +30,8 @@ struct Problem {
 
 // "error", "warning", "notice".
 const char* to_string(Severity severity);
-// One line, "file:line:col: error: NetworkPolicy ns/name: spec.x: what; remedy", without newline.
+// One line, "file:line:col: error: NetworkPolicy ns/name: spec.x: what; remedy", without newline;
+// an object of the API has neither place nor severity in it.
 std::string to_string(const Problem& problem);
 nlohmann::json to_json(const Problem& problem);
 

@@ -7,17 +7,22 @@
 # Usage: api_test.sh KUBE_PROGRAMS, with WEIR_PROGRAM and WEIR_SOURCE_DIR as ctest sets them; root.
 # It runs in namespaces of its own: whatever ends it ends all that it started.
 set -euo pipefail
-if [ -z "${WEIR_KUBE_INSIDE:-}" ]; then
-    export WEIR_KUBE_INSIDE=1
-    exec unshare --net --mount --pid --fork --kill-child bash "$(readlink -f "$0")" "$@"
+if [ -z "${WEIR_KUBE_WORK:-}" ]; then
+    WEIR_KUBE_WORK=$(mktemp -d /tmp/weir-kube-XXXXXX)
+    export WEIR_KUBE_WORK
+    unshare --net --mount --pid --fork --kill-child bash "$(readlink -f "$0")" "$@" &
+    inside=$!
+    # With the one process that made them, the namespaces and all that runs in them are gone.
+    trap 'kill -9 $inside 2>/dev/null || true; wait $inside 2>/dev/null || true; rm -rf "$WEIR_KUBE_WORK"' EXIT
+    trap 'exit 130' INT TERM HUP
+    wait $inside
+    exit
 fi
 
 kube=$(readlink -f "$1")
 weir=$WEIR_PROGRAM
 data=$WEIR_SOURCE_DIR/tests/kube/testdata
-work=$(mktemp -d /tmp/weir-kube-XXXXXX)
-trap 'umount "$work/bpffs" 2>/dev/null; rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
+work=$WEIR_KUBE_WORK
 export WEIR_RUN_DIR=$work/run
 # shellcheck source=tests/kube/control_plane.sh
 . "$WEIR_SOURCE_DIR/tests/kube/control_plane.sh"

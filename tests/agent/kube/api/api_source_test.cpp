@@ -178,7 +178,7 @@ TEST_F(FollowedApi, AnObjectThatCannotBeUsedKeepsItsLastValidVersion) {
     const SourceStatus status = source_->status();
     ASSERT_EQ(status.kept.size(), 1U);
     EXPECT_THAT(to_string(status.problems.at(0)),
-                StartsWith("error: NetworkPolicy x/a: spec.ingress[0].ports[0].protocol:"));
+                StartsWith("NetworkPolicy x/a: spec.ingress[0].ports[0].protocol:"));
 }
 
 TEST_F(FollowedApi, DestroyingItStopsItAtOnce) {
