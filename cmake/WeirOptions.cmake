@@ -14,10 +14,10 @@ set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g1")
 
 add_library(weir_options INTERFACE)
 target_compile_options(weir_options INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror)
-# Includes are rooted at the repository: "policy/model.h".
 # What nobody calls is no part of the programs: less to map, less to load.
 target_compile_options(weir_options INTERFACE -ffunction-sections -fdata-sections)
 target_link_options(weir_options INTERFACE -Wl,--gc-sections)
+# Includes are rooted at the repository: "policy/model.h".
 target_include_directories(weir_options INTERFACE ${PROJECT_SOURCE_DIR})
 
 if(WEIR_SANITIZE)
