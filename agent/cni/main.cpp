@@ -12,7 +12,7 @@
 namespace {
 
 std::string environment(const char* name) {
-    const char* const value = std::getenv(name); // NOLINT(concurrency-mt-unsafe)
+    const char* const value = std::getenv(name);
     return value != nullptr ? value : "";
 }
 

@@ -46,7 +46,7 @@ Result<std::string> read_authorization(const ApiAccess& access) {
 }
 
 std::string environment(const char* name) {
-    const char* value = std::getenv(name); // NOLINT(concurrency-mt-unsafe)
+    const char* value = std::getenv(name);
     return value == nullptr ? "" : value;
 }
 

@@ -135,10 +135,10 @@ TEST(Kubeconfig, FilesThatItNamesHaveToBeThere) {
 
 TEST(InCluster, ServiceAccountAndIpv6Host) {
     const TemporaryFolder folder;
-    ::unsetenv("KUBERNETES_SERVICE_HOST"); // NOLINT(concurrency-mt-unsafe)
+    ::unsetenv("KUBERNETES_SERVICE_HOST");
     EXPECT_THAT(in_cluster_access(folder.path()).error().what, HasSubstr("--kubeconfig"));
-    ::setenv("KUBERNETES_SERVICE_HOST", "fd00:10:96::1", 1); // NOLINT(concurrency-mt-unsafe)
-    ::setenv("KUBERNETES_SERVICE_PORT", "443", 1);           // NOLINT(concurrency-mt-unsafe)
+    ::setenv("KUBERNETES_SERVICE_HOST", "fd00:10:96::1", 1);
+    ::setenv("KUBERNETES_SERVICE_PORT", "443", 1);
     EXPECT_THAT(in_cluster_access(folder.path()).error().what,
                 HasSubstr("automountServiceAccountToken"));
     folder.write("token", "t");
@@ -147,7 +147,7 @@ TEST(InCluster, ServiceAccountAndIpv6Host) {
     ASSERT_TRUE(access) << access.error().what;
     EXPECT_EQ(access->url(), "https://[fd00:10:96::1]:443");
     EXPECT_EQ(read_secrets(*access)->authorities, "pem");
-    ::unsetenv("KUBERNETES_SERVICE_HOST"); // NOLINT(concurrency-mt-unsafe)
+    ::unsetenv("KUBERNETES_SERVICE_HOST");
 }
 
 TEST(Base64, BothWays) {
