@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The part of the contract (bpf/abi.h) that is about services: frontends, slots, backends. The same
+ * rules hold; a change of a layout raises WEIR_ABI_VERSION.
+ *
+ * frontend (weir_services) -> a range of slots (weir_slots) -> a backend (weir_backends)
+ */
+#ifndef WEIR_BPF_ABI_SERVICE_H
+#define WEIR_BPF_ABI_SERVICE_H
+
+#include "abi.h"
+
+/* From where a frontend is reached. A service's traffic policies may differ between the two, so an
+ * address that both reach has two entries. */
+enum weir_service_scope {
+    WEIR_SCOPE_INTERNAL = 0, /* from this node: its pods and its own processes */
+    WEIR_SCOPE_EXTERNAL = 1  /* by packets that come in at the uplink */
+};
+
+/* weir_services: HASH (no preallocation), struct weir_service_key -> struct weir_service. Written
+ * by the agent, one element at a time: a frontend flips from one range of slots to the next by one
+ * update. port and protocol 0: what has the address and no frontend of its own (a port that the
+ * service does not have). */
+struct weir_service_key {
+    struct weir_address address;
+    __be16 port;
+    __u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP */
+    __u8 scope;    /* enum weir_service_scope */
+};
+WEIR_ASSERT_SIZE(struct weir_service_key, 20);
+
+enum weir_service_flags {
+    WEIR_SERVICE_DROP = 1 << 0,          /* nothing answers here, and nothing says so */
+    WEIR_SERVICE_SOURCE_RANGES = 1 << 1, /* only for clients in weir_sources */
+    WEIR_SERVICE_LEAST_LOADED = 1 << 2,  /* two draws; the one with fewer live connections */
+    WEIR_SERVICE_MAGLEV = 1 << 3,        /* by the hash of the flow, in the Maglev range */
+    WEIR_SERVICE_DSR = 1 << 4,           /* the backend's node answers the client itself */
+    WEIR_SERVICE_CLOSE_TCP = 1 << 5      /* sockets of a removed backend are closed, TCP too */
+};
+
+/* One port of one service, as one of its frontends shows it. A frontend without slots refuses
+ * (ICMP error or RST). Weights are numbers of slots. id: of the service's port, the same for all of
+ * its frontends and over restarts of the agent. */
+struct weir_service {
+    __u32 id;
+    __u32 first_slot;   /* in weir_slots */
+    __u32 slot_count;   /* 0: no backend */
+    __u32 first_maglev; /* in weir_slots too */
+    __u32 maglev_count; /* 0: not reachable from outside, or Maglev is not chosen */
+    __u32 affinity;     /* seconds for which a client stays with its backend; 0: it does not */
+    __u32 flags;        /* enum weir_service_flags */
+    __u32 spare;
+};
+WEIR_ASSERT_SIZE(struct weir_service, 32);
+
+/* weir_slots: ARRAY (mmap) of backend ids. A range that a frontend names never changes, but for
+ * its being named no more; it is used again only after a grace period. */
+
+/* weir_backends: ARRAY (mmap), backend id -> struct weir_backend; id 0 is none. One per service
+ * port and endpoint address, so that limits and ejection are the service's own. The agent writes
+ * all but live and failures, which are the programs'. An id is used again only after a grace period
+ * and when live is 0 or its sockets are closed. state is a per-node overlay: a slot whose backend
+ * is not usable walks on to the next. */
+enum weir_backend_state {
+    WEIR_BACKEND_UNUSED = 0, /* free */
+    WEIR_BACKEND_ACTIVE = 1,
+    WEIR_BACKEND_DRAINING = 2, /* terminating, weight 0, or not ready: existing flows only */
+    WEIR_BACKEND_EJECTED = 3,  /* an outlier; comes back */
+    WEIR_BACKEND_REMOVED = 4   /* gone: its sockets are closed */
+};
+
+struct weir_backend {
+    struct weir_address address;
+    __be16 port;
+    __u8 protocol;
+    __u8 state;            /* enum weir_backend_state: one byte, stored atomically */
+    __u32 service;         /* id */
+    __u32 generation;      /* of this id's use: tells its users apart */
+    __u32 max_connections; /* 0: no limit */
+    __u32 live;            /* connections now */
+    __u32 failures;        /* consecutive: handshakes that failed, resets before any answer */
+    __u64 opened;          /* connections ever */
+    __u64 failed;          /* of those, handshakes that failed */
+    __u8 is_local;         /* on this node */
+    __u8 pad[7];
+};
+WEIR_ASSERT_SIZE(struct weir_backend, 64);
+
+/* weir_sources: LPM_TRIE, struct weir_source_range -> __u8 1: clients that a service with
+ * WEIR_SERVICE_SOURCE_RANGES is for. prefix_length comes first because the kernel's trie demands
+ * it, and counts the 32 bits of the service as well. */
+struct weir_source_range {
+    __u32 prefix_length;
+    __u32 service; /* id */
+    struct {
+        __u8 bytes[16];
+    } address;
+};
+WEIR_ASSERT_SIZE(struct weir_source_range, 24);
+
+/* weir_affinities: LRU_HASH, struct weir_affinity_key -> struct weir_affinity: the backend that a
+ * client of a service with affinity had last. The programs' own. */
+struct weir_affinity_key {
+    struct weir_address client;
+    __u32 service; /* id */
+    __u32 pad;
+};
+WEIR_ASSERT_SIZE(struct weir_affinity_key, 24);
+
+struct weir_affinity {
+    __u64 last_used; /* CLOCK_MONOTONIC, ns */
+    __u32 backend;   /* id */
+    __u32 generation;
+};
+WEIR_ASSERT_SIZE(struct weir_affinity, 16);
+
+#endif
