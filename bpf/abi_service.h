@@ -26,8 +26,9 @@ struct weir_service_key {
     __be16 port;
     __u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP */
     __u8 scope;    /* enum weir_service_scope */
+    __u8 pad[4];
 };
-WEIR_ASSERT_SIZE(struct weir_service_key, 20);
+WEIR_ASSERT_SIZE(struct weir_service_key, 24);
 
 enum weir_service_flags {
     WEIR_SERVICE_DROP = 1 << 0,          /* nothing answers here, and nothing says so */
