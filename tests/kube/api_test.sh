@@ -242,7 +242,7 @@ test_many() {
     local i
     for ((i = 0; i < 10000; ++i)); do
         printf 'next\nurl = "%s/api/v1/namespaces/other/pods"\ndata = "%s"\nheader = "%s"\noutput = /dev/null\n' \
-            $server "{\\\"metadata\\\":{\\\"name\\\":\\\"p$i\\\",\\\"labels\\\":{\\\"app\\\":\\\"p\\\"}},\\\"spec\\\":{\\\"containers\\\":[{\\\"name\\\":\\\"c\\\",\\\"image\\\":\\\"none\\\"}]}}" \
+            "$server" "{\\\"metadata\\\":{\\\"name\\\":\\\"p$i\\\",\\\"labels\\\":{\\\"app\\\":\\\"p\\\"}},\\\"spec\\\":{\\\"containers\\\":[{\\\"name\\\":\\\"c\\\",\\\"image\\\":\\\"none\\\"}]}}" \
             "Content-Type: application/json"
         printf 'cacert = "%s"\ncert = "%s"\nkey = "%s"\nsilent\n' \
             "$pki/ca.crt" "$pki/admin.crt" "$pki/admin.key"
