@@ -4,7 +4,8 @@
 # into the folder given. Go's own cache makes the second time quick.
 #
 # Usage: build.sh FOLDER [GROUP...]: api (etcd, kube-apiserver, kubectl), cluster (what two nodes
-# need besides, and helm), conformance (the end-to-end suite); all of them by default.
+# need besides, and helm), conformance (the end-to-end suite and
+# the cluster's DNS); all of them by default.
 set -euo pipefail
 out=$(mkdir -p "$1" && cd "$1" && pwd)
 shift
@@ -51,6 +52,7 @@ build_conformance() {
     run kubernetes test -c -ldflags "-s -w $kubernetes" -o "$out/e2e.test" \
         k8s.io/kubernetes/test/e2e
     run kubernetes build -ldflags "-s -w" -o "$out/ginkgo" github.com/onsi/ginkgo/v2/ginkgo
+    run coredns build -ldflags "-s -w" -o "$out/coredns" .
 }
 
 for group in "$@"; do
