@@ -115,4 +115,55 @@ struct weir_affinity {
 };
 WEIR_ASSERT_SIZE(struct weir_affinity, 16);
 
+/* weir_sockets: SK_STORAGE: what a connected socket was given; freed with it. The programs' own.
+ * The frontend is what the process connected to, and what getpeername and recvmsg show it. */
+struct weir_socket {
+    struct weir_address frontend;
+    __u32 backend; /* id; 0: connected to no service any more */
+    __u32 generation;
+    __be16 port; /* the frontend's */
+    __u8 pad[6];
+};
+WEIR_ASSERT_SIZE(struct weir_socket, 32);
+
+/* weir_datagrams: SK_STORAGE: services to which an unconnected UDP socket sends. The programs'
+ * own. A peer keeps its backend as a flow does: until the backend is not active any more, or
+ * nothing was sent for two minutes. next: counts the peers ever; the oldest makes room. */
+enum { WEIR_DATAGRAM_PEERS = 8 };
+
+struct weir_datagram_peer {
+    struct weir_address frontend;
+    __u32 backend; /* id; 0: free, or being written */
+    __u32 generation;
+    __u32 last_sent; /* CLOCK_MONOTONIC, units of 2^30 ns */
+    __be16 port;     /* the frontend's */
+    __u8 pad[2];
+};
+WEIR_ASSERT_SIZE(struct weir_datagram_peer, 32);
+
+struct weir_datagrams {
+    struct weir_datagram_peer peers[WEIR_DATAGRAM_PEERS];
+    __u32 next;
+    __u32 pad;
+};
+WEIR_ASSERT_SIZE(struct weir_datagrams, 264);
+
+/* What happened to connections other than that they got a backend: the enum, the metric label, the
+ * text. weir_outcomes: PERCPU_ARRAY of __u64, by this enum. Append only. */
+#define WEIR_SERVICE_OUTCOMES(WEIR_OUTCOME)                                                    \
+    WEIR_OUTCOME(NO_BACKEND, "no_backend", "refused: the service has no backend")              \
+    WEIR_OUTCOME(NONE_USABLE, "none_usable",                                                   \
+                 "refused: every backend is ejected, draining or at its limit of connections") \
+    WEIR_OUTCOME(DROPPED, "dropped", "no such port of the service")                            \
+    WEIR_OUTCOME(NOT_RECORDED, "not_recorded",                                                 \
+                 "no memory for the socket's state: it sees the backend's address, uncounted") \
+    WEIR_OUTCOME(WRONG_FAMILY, "wrong_family", "untouched: backend of the other IP family")
+
+enum weir_service_outcome {
+#define WEIR_OUTCOME(name, word, text) WEIR_SERVICE_##name,
+    WEIR_SERVICE_OUTCOMES(WEIR_OUTCOME)
+#undef WEIR_OUTCOME
+        WEIR_SERVICE_OUTCOME_COUNT
+};
+
 #endif

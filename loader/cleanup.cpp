@@ -5,6 +5,7 @@
 #include "loader/bpffs.h"
 #include "loader/dataplane.h"
 #include "loader/hooks.h"
+#include "loader/service_dataplane.h"
 
 namespace weir {
 namespace {
@@ -41,6 +42,8 @@ Result<Removed> remove_everything(const fs::path& bpffs) {
                 return std::unexpected(std::move(done.error()));
             ++removed.interfaces;
         }
+        if (auto done = detach_services(folder); !done)
+            return std::unexpected(std::move(done.error()));
         auto pins = remove_tree(folder);
         if (!pins) return std::unexpected(std::move(pins.error()));
         removed.pins += *pins;

@@ -11,36 +11,12 @@
 #include "loader/hooks.h"
 #include "loader/pod_object.h"
 #include "loader/raw_state.h"
+#include "loader/version_folder.h"
 
 namespace weir {
 namespace {
 
 namespace fs = std::filesystem;
-
-const std::string kVersionFolder = "v" + std::to_string(WEIR_ABI_VERSION);
-
-Result<> refuse_other_versions(const fs::path& bpffs) {
-    for (const auto& name : list_pins(bpffs))
-        if (name != kVersionFolder && is_version_folder(name))
-            return failure((bpffs / name).string() +
-                           " holds the state of another version of Weir, with another layout (this "
-                           "one: " +
-                           kVersionFolder +
-                           "): run that version, or drain the node and `weir cleanup` first");
-    return {};
-}
-
-Result<fs::path> prepare_folder(const fs::path& bpffs) {
-    if (bpffs.empty()) return fs::path();
-    if (auto ready = ensure_bpffs(bpffs); !ready) return std::unexpected(std::move(ready.error()));
-    if (auto clear = refuse_other_versions(bpffs); !clear)
-        return std::unexpected(std::move(clear.error()));
-    fs::path folder = bpffs / kVersionFolder;
-    std::error_code error;
-    fs::create_directories(folder / "programs", error);
-    if (error) return failure_errno("make the folder " + folder.string(), error.value());
-    return folder;
-}
 
 } // namespace
 
@@ -65,7 +41,7 @@ Dataplane& Dataplane::operator=(Dataplane&&) noexcept = default;
 Dataplane::~Dataplane() = default;
 
 Result<Dataplane> Dataplane::open(const DataplaneOptions& options) {
-    auto folder = prepare_folder(options.bpffs);
+    auto folder = prepare_version_folder(options.bpffs);
     if (!folder) return std::unexpected(std::move(folder.error()));
     auto pod = PodObject::load(options.sizes, options.shares, *folder);
     if (!pod) return std::unexpected(std::move(pod.error()));

@@ -8,6 +8,7 @@
 #include "loader/bpffs.h"
 #include "loader/clsact_hook.h"
 #include "loader/expedited.h"
+#include "loader/pinned_link.h"
 #include "loader/tcx_hook.h"
 
 namespace weir {
@@ -26,7 +27,7 @@ fs::path pin_of(const fs::path& folder, std::uint32_t ifindex, const char* suffi
 
 Result<> detach_tcx(const fs::path& folder, std::uint32_t ifindex) {
     for (const char* suffix : kTcxPins)
-        if (auto done = detach_tcx_hook(pin_of(folder, ifindex, suffix)); !done) return done;
+        if (auto done = detach_pinned_link(pin_of(folder, ifindex, suffix)); !done) return done;
     return {};
 }
 
@@ -86,7 +87,7 @@ Result<> Hooks::attach_tcx(std::uint32_t ifindex) {
     std::vector<fs::path> made;
     const auto undo = [&made] {
         for (const auto& pin : made)
-            (void)detach_tcx_hook(pin);
+            (void)detach_pinned_link(pin);
     };
     for (const weir_direction direction : kDirections) {
         const auto pin = pin_of(folder_, ifindex, kTcxPins[direction]);

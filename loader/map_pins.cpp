@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kCounters = "weir_counters";
+constexpr std::string_view kCounters[] = {"weir_counters", "weir_outcomes"};
 
 Result<bpf_map_info> info_of(int fd, const fs::path& pin) {
     bpf_map_info info{};
@@ -60,7 +60,8 @@ bool has_room(const bpf_map* map, const bpf_map_info& pinned, const MapContent& 
 
 // A map whose pinned namesake has another size. Returns whether it takes its own.
 Result<bool> resize(const bpf_map* map, int fd, const bpf_map_info& pinned, PinnedMaps& found) {
-    if (bpf_map__name(map) == kCounters) return true;
+    if (std::ranges::find(kCounters, std::string_view(bpf_map__name(map))) != std::end(kCounters))
+        return true;
     if (may_resize(map, pinned)) {
         auto content = MapContent::read(fd);
         if (!content) return std::unexpected(std::move(content.error()));

@@ -28,7 +28,7 @@ struct PinnedMaps {
 // map that only the agent writes gets the new one, unless its content would fill more than half of
 // it: a revision is built beside the one before. Any other map stays what it was, because what the
 // programs write into it meanwhile would be lost; except for the counters, whose size is the number
-// of drop reasons and which start anew. Any other difference is an error.
+// of things counted and which start anew. Any other difference is an error.
 Result<PinnedMaps> reuse_pinned_maps(bpf_object* object, const std::filesystem::path& folder);
 
 // Fills the maps that move, and pins what is not pinned yet. The object is loaded, its programs are

@@ -3,60 +3,20 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <cassert>
 #include <ctime>
-#include <fstream>
 
 #include "bpf/pod.skel.h"
 #include "loader/bpffs.h"
 #include "loader/log_capture.h"
 #include "loader/map_pins.h"
+#include "loader/object_load.h"
 
 namespace weir {
 namespace {
 
 constexpr const char* kProgramNames[] = {"weir_pod_egress", "weir_pod_ingress"};
-
-std::string advice(int code) {
-    if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
-        return "; this kernel has no BTF (/sys/kernel/btf/vmlinux): it must be built with "
-               "CONFIG_DEBUG_INFO_BTF";
-    if (code == EPERM || code == EACCES)
-        return "; loading needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON";
-    if (code == ENOMEM) return "; not enough memory for the maps: give them less (--map-memory)";
-    return "; Weir needs Linux 6.1 or newer";
-}
-
-// Kernels before 5.11 account maps as locked memory; refusal does not matter on newer ones.
-void raise_memlock() {
-    const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
-    setrlimit(RLIMIT_MEMLOCK, &unlimited);
-}
-
-// bytes the kernel charges, from "memlock:" of fdinfo
-std::uint64_t memory_of(int fd) {
-    std::ifstream info("/proc/self/fdinfo/" + std::to_string(fd));
-    std::string word;
-    while (info >> word) {
-        std::uint64_t bytes = 0;
-        if (word == "memlock:" && info >> bytes) return bytes;
-    }
-    return 0;
-}
-
-template <typename T>
-bool open_into(T& target, int fd, Error& error) {
-    auto opened = T::open(fd);
-    if (!opened) {
-        error = std::move(opened.error());
-        return false;
-    }
-    target = std::move(*opened);
-    return true;
-}
 
 } // namespace
 
@@ -86,7 +46,7 @@ Result<PodObject> PodObject::load(const MapSizes& sizes, const std::optional<Pod
     pod.skeleton_->rodata->event_wakeup_bytes = bpf_map__max_entries(pod.find("weir_events")) / 4;
     if (const int error = pod_bpf__load(pod.skeleton_.get()); error != 0)
         return failure("load the BPF object: " + std::string(std::strerror(-error)) +
-                       advice(-error) + "\n" + log.tail());
+                       load_advice(-error) + "\n" + log.tail());
     if (!folder.empty())
         if (auto done = pin_maps(pod.object_, pinned, folder); !done)
             return std::unexpected(std::move(done.error()));
@@ -161,17 +121,7 @@ Result<Maps> PodObject::open_maps() const {
 }
 
 std::vector<MapInfo> PodObject::map_infos() const {
-    std::vector<MapInfo> infos;
-    bpf_map* map = nullptr;
-    bpf_object__for_each_map(map, object_) {
-        if (bpf_map__is_internal(map)) continue;
-        bpf_map_info info{};
-        std::uint32_t length = sizeof(info);
-        const int fd = bpf_map__fd(map);
-        if (bpf_map_get_info_by_fd(fd, &info, &length) != 0) continue;
-        infos.push_back({bpf_map__name(map), info.id, info.max_entries, memory_of(fd)});
-    }
-    return infos;
+    return weir::map_infos(object_);
 }
 
 int PodObject::map_fd(const char* name) const {

@@ -55,17 +55,6 @@ Result<TcxOutcome> attach_tcx_hook(std::uint32_t ifindex, weir_direction directi
     return TcxOutcome::kAttached;
 }
 
-Result<> detach_tcx_hook(const std::filesystem::path& pin) {
-    auto link = open_pin(pin);
-    if (!link) return std::unexpected(std::move(link.error()));
-    if (!link->is_open()) return {};
-    // Whoever else may hold the link: off means off. ENOLINK: its interface is gone.
-    if (bpf_link_detach(link->value()) != 0 && errno != ENOLINK)
-        return failure_errno("detach the link pinned at " + pin.string());
-    if (auto removed = remove_pin(pin); !removed) return std::unexpected(removed.error());
-    return {};
-}
-
 Result<bool> is_tcx_hook_attached(std::uint32_t ifindex, const std::filesystem::path& pin) {
     auto link = open_pin(pin);
     if (!link) return std::unexpected(std::move(link.error()));

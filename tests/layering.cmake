@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-# The arrows between folders: agent -> loader -> bpf, agent -> policy -> bpf/abi.h. `cmake -P` it.
+# The arrows between folders: agent -> loader -> bpf, agent -> policy -> bpf/abi*.h. `cmake -P` it.
 # policy and loader never include each other, nobody includes agent, and only BPF programs include the
-# headers of bpf/ other than abi.h (skeletons are the loader's).
+# headers of bpf/ other than abi*.h (skeletons are the loader's).
 cmake_minimum_required(VERSION 3.25)
 get_filename_component(root ${CMAKE_CURRENT_LIST_DIR} DIRECTORY)
 
 set(may_include_bpf "(bpf/)?[a-z0-9_]+\\.h")
-set(may_include_policy "policy/.+|bpf/abi\\.h")
-set(may_include_loader "loader/.+|bpf/abi\\.h|bpf/[a-z0-9_]+\\.skel\\.h")
-set(may_include_agent "agent/.+|policy/.+|loader/.+|bpf/abi\\.h")
+set(may_include_policy "policy/.+|bpf/abi(_service)?\\.h")
+set(may_include_loader "loader/.+|bpf/abi(_service)?\\.h|bpf/[a-z0-9_]+\\.skel\\.h")
+set(may_include_agent "agent/.+|policy/.+|loader/.+|bpf/abi(_service)?\\.h")
 # policy decides: no I/O, clock, log or kernel handle.
 set(never_in_policy "(bpf/(bpf|libbpf|btf)|spdlog/.*|fmt/.*|fstream|iostream|cstdio|filesystem|chrono|thread|mutex|unistd|sys/.*|boost/asio.*)(\\.h)?")
 set(libbpf "bpf/(bpf|libbpf|btf)\\.h")

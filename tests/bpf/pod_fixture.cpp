@@ -36,15 +36,6 @@ weir_flow_key key_of(std::string_view a, std::uint16_t a_port, std::string_view 
 
 } // namespace
 
-weir_address address(std::string_view text) {
-    weir_address address{};
-    const std::string copy(text);
-    if (inet_pton(AF_INET6, copy.c_str(), address.bytes) == 1) return address;
-    address.words[2] = htonl(0xffff);
-    EXPECT_EQ(inet_pton(AF_INET, copy.c_str(), &address.words[3]), 1) << text;
-    return address;
-}
-
 void PodTest::SetUp() {
     auto dataplane = Dataplane::open({});
     ASSERT_TRUE(dataplane) << dataplane.error().what;

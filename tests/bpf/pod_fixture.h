@@ -13,6 +13,7 @@
 
 #include "loader/dataplane.h"
 #include "loader/events.h"
+#include "tests/support/address.h"
 #include "tests/support/packet.h"
 
 namespace weir::test {
@@ -38,8 +39,6 @@ inline constexpr std::uint32_t kLoopback = 1;
 // No slot is the loopback's home: each test binds it to the pod that it is about.
 inline constexpr std::uint32_t kNowhere = 100;
 inline constexpr std::uint32_t kElsewhere = 9;
-
-weir_address address(std::string_view text);
 
 class PodTest : public ::testing::Test {
 protected:

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "loader/service_dataplane.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <algorithm>
+#include <map>
+
+#include "bpf/service.skel.h"
+#include "loader/bpffs.h"
+#include "loader/cgroup_hook.h"
+#include "loader/log_capture.h"
+#include "loader/map_pins.h"
+#include "loader/object_load.h"
+#include "loader/pinned_link.h"
+#include "loader/version_folder.h"
+
+namespace weir {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kLinks = "cgroup"; // folder of the links' pins
+
+struct Destroyer {
+    void operator()(service_bpf* skeleton) const { service_bpf__destroy(skeleton); }
+};
+
+// In the order of attaching: what a socket was given is shown and released by programs that are
+// there before the ones that give.
+std::array<const bpf_program*, 9> programs_of(const service_bpf& skeleton) {
+    const auto& progs = skeleton.progs;
+    return {progs.weir_sock_release, progs.weir_getpeername4, progs.weir_getpeername6,
+            progs.weir_recvmsg4,     progs.weir_recvmsg6,     progs.weir_sendmsg4,
+            progs.weir_sendmsg6,     progs.weir_connect4,     progs.weir_connect6};
+}
+
+Result<> set_sizes(const service_bpf& skeleton, const ServiceSizes& sizes) {
+    const std::pair<bpf_map*, std::uint32_t> entries[] = {
+        {skeleton.maps.weir_services, sizes.frontends},
+        {skeleton.maps.weir_slots, sizes.slots},
+        {skeleton.maps.weir_backends, sizes.backends},
+        {skeleton.maps.weir_sources, sizes.source_ranges},
+        {skeleton.maps.weir_affinities, sizes.affinities},
+    };
+    for (const auto& [map, size] : entries)
+        if (bpf_map__set_max_entries(map, size) != 0)
+            return failure_errno("set the size of " + std::string(bpf_map__name(map)));
+    return {};
+}
+
+Result<ServiceMaps> open_maps(const service_bpf& skeleton) {
+    const auto& all = skeleton.maps;
+    ServiceMaps maps;
+    Error error;
+    if (!open_into(maps.services, bpf_map__fd(all.weir_services), error) ||
+        !open_into(maps.slots, bpf_map__fd(all.weir_slots), error) ||
+        !open_into(maps.backends, bpf_map__fd(all.weir_backends), error) ||
+        !open_into(maps.sources, bpf_map__fd(all.weir_sources), error) ||
+        !open_into(maps.affinities, bpf_map__fd(all.weir_affinities), error))
+        return std::unexpected(std::move(error));
+    return maps;
+}
+
+} // namespace
+
+struct ServiceDataplane::State {
+    std::unique_ptr<service_bpf, Destroyer> skeleton;
+    PinnedMaps pinned;
+    ServiceMaps maps;
+    fs::path folder;                         // of this version's pins; empty: private
+    std::map<std::string, Fd> private_links; // by program, where nothing is pinned
+};
+
+ServiceDataplane::ServiceDataplane(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ServiceDataplane::ServiceDataplane(ServiceDataplane&&) noexcept = default;
+ServiceDataplane& ServiceDataplane::operator=(ServiceDataplane&&) noexcept = default;
+ServiceDataplane::~ServiceDataplane() = default;
+
+Result<ServiceDataplane> ServiceDataplane::open(const ServiceOptions& options) {
+    auto folder = prepare_version_folder(options.bpffs);
+    if (!folder) return std::unexpected(std::move(folder.error()));
+    raise_memlock();
+    LogCapture log;
+    auto state = std::make_unique<State>();
+    state->folder = *folder;
+    state->skeleton.reset(service_bpf__open());
+    if (!state->skeleton) return failure_errno("open the service object: " + log.tail());
+    if (auto set = set_sizes(*state->skeleton, options.sizes); !set)
+        return std::unexpected(std::move(set.error()));
+    bpf_object* object = state->skeleton->obj;
+    if (!folder->empty()) {
+        auto found = reuse_pinned_maps(object, *folder);
+        if (!found) return std::unexpected(std::move(found.error()));
+        state->pinned = std::move(*found);
+    }
+    if (const int error = service_bpf__load(state->skeleton.get()); error != 0)
+        return failure("load the service object: " + std::string(std::strerror(-error)) +
+                       load_advice(-error) + "\n" + log.tail());
+    if (!folder->empty())
+        if (auto done = pin_maps(object, state->pinned, *folder); !done)
+            return std::unexpected(std::move(done.error()));
+    auto maps = open_maps(*state->skeleton);
+    if (!maps) return std::unexpected(std::move(maps.error()));
+    state->maps = std::move(*maps);
+    return ServiceDataplane(std::move(state));
+}
+
+bool ServiceDataplane::is_adopted() const {
+    return state_->pinned.is_any_found;
+}
+const ServiceMaps& ServiceDataplane::maps() const {
+    return state_->maps;
+}
+const std::vector<std::string>& ServiceDataplane::kept_maps() const {
+    return state_->pinned.kept;
+}
+
+ServiceSizes ServiceDataplane::sizes() const {
+    const auto& maps = state_->maps;
+    return {.frontends = maps.services.max_entries(),
+            .slots = maps.slots.size(),
+            .backends = maps.backends.size(),
+            .source_ranges = maps.sources.max_entries(),
+            .affinities = maps.affinities.max_entries()};
+}
+
+Result<> ServiceDataplane::attach(const fs::path& cgroup) {
+    const fs::path links = state_->folder.empty() ? fs::path() : state_->folder / kLinks;
+    if (!links.empty()) {
+        std::error_code error;
+        fs::create_directories(links, error);
+        if (error) return failure_errno("make the folder " + links.string(), error.value());
+    }
+    bool is_any_replaced = !state_->private_links.empty();
+    state_->private_links.clear(); // two programs in one hook would undo each other's work
+    std::map<std::string, Fd> attached;
+    std::vector<fs::path> made;
+    for (const bpf_program* program : programs_of(*state_->skeleton)) {
+        const std::string name = bpf_program__name(program);
+        const fs::path pin = links.empty() ? fs::path() : links / name;
+        auto link = attach_cgroup_hook(cgroup, program, pin);
+        if (!link) {
+            for (const auto& new_pin : made)
+                (void)detach_pinned_link(new_pin);
+            return std::unexpected(std::move(link.error()));
+        }
+        if (link->is_replaced)
+            is_any_replaced = true;
+        else if (!pin.empty())
+            made.push_back(pin);
+        attached.emplace(name, std::move(link->fd));
+    }
+    if (links.empty()) state_->private_links = std::move(attached);
+    if (is_any_replaced) return {};
+    for (std::uint32_t id = 0; id < state_->maps.backends.size(); ++id)
+        if (auto& live = state_->maps.backends[id].live; live != 0)
+            __atomic_store_n(&live, 0, __ATOMIC_RELAXED);
+    return {};
+}
+
+Result<> ServiceDataplane::detach() {
+    state_->private_links.clear();
+    return state_->folder.empty() ? Result<>() : detach_services(state_->folder);
+}
+
+Result<ServiceOutcomes> ServiceDataplane::outcomes() const {
+    const int cpus = libbpf_num_possible_cpus();
+    if (cpus <= 0) return failure_errno("count the CPUs", -cpus);
+    const int fd = bpf_map__fd(state_->skeleton->maps.weir_outcomes);
+    ServiceOutcomes sums{};
+    std::vector<std::uint64_t> per_cpu(static_cast<std::size_t>(cpus));
+    for (std::uint32_t outcome = 0; outcome < sums.size(); ++outcome) {
+        if (bpf_map_lookup_elem(fd, &outcome, per_cpu.data()) != 0)
+            return failure_errno("read weir_outcomes");
+        for (const std::uint64_t count : per_cpu)
+            sums[outcome] += count;
+    }
+    return sums;
+}
+
+std::vector<MapInfo> ServiceDataplane::map_infos() const {
+    return weir::map_infos(state_->skeleton->obj);
+}
+
+Result<> detach_services(const fs::path& version_folder) {
+    // The programs that give a socket a backend first: by name, connect, getpeername, recvmsg,
+    // sendmsg, sock_release.
+    auto names = list_pins(version_folder / kLinks);
+    std::ranges::sort(names);
+    for (const auto& name : names)
+        if (auto done = detach_pinned_link(version_folder / kLinks / name); !done) return done;
+    return {};
+}
+
+} // namespace weir

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel half of services at connect time: the loaded programs, their maps, and the cgroup that
+// they are attached to. For one thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "loader/maps.h"
+#include "loader/result.h"
+#include "loader/service_maps.h"
+
+namespace weir {
+
+struct ServiceOptions {
+    // As DataplaneOptions::bpffs, and the same folder. Empty: private, nothing is pinned, and maps
+    // and links go with the ServiceDataplane.
+    std::filesystem::path bpffs;
+    ServiceSizes sizes{};
+};
+
+// By enum weir_service_outcome.
+using ServiceOutcomes = std::array<std::uint64_t, WEIR_SERVICE_OUTCOME_COUNT>;
+
+class ServiceDataplane {
+public:
+    // Loads the programs, with the maps of an earlier agent of the same ABI version where those are
+    // pinned. The programs of that agent go on until attach(). After an update of weir_services,
+    // what it no longer names may be used again after a grace_period(): wait_for_programs() is not
+    // enough, these programs can be preempted.
+    static Result<ServiceDataplane> open(const ServiceOptions& options);
+    ServiceDataplane(ServiceDataplane&&) noexcept;
+    ServiceDataplane& operator=(ServiceDataplane&&) noexcept;
+    ~ServiceDataplane();
+
+    bool is_adopted() const; // at least one map was pinned
+    const ServiceMaps& maps() const;
+    ServiceSizes sizes() const; // in force
+    const std::vector<std::string>& kept_maps() const;
+
+    // Puts all programs into the hooks of the cgroup, or none of them: for every socket that is
+    // made in it or below it, from now on. Again: in place of whichever are there, without a gap.
+    // Those in another cgroup are taken off. Live counts begin at 0 unless programs were there
+    // before. Precondition: maps().backends is acquired.
+    Result<> attach(const std::filesystem::path& cgroup);
+    // Takes all off. Connections stay as they are. Nothing attached: no error.
+    Result<> detach();
+
+    Result<ServiceOutcomes> outcomes() const; // summed over the CPUs
+    std::vector<MapInfo> map_infos() const;
+
+private:
+    struct State;
+    explicit ServiceDataplane(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+// Takes off the service programs of any agent whose version folder this is.
+Result<> detach_services(const std::filesystem::path& version_folder);
+
+} // namespace weir

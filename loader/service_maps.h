@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every map of the service object that userspace reads or writes (bpf/abi_service.h), typed.
+#pragma once
+
+#include <cstdint>
+
+#include "bpf/abi_service.h"
+#include "loader/array_view.h"
+#include "loader/map.h"
+
+namespace weir {
+
+// How many entries the maps are made for; a pinned map that is reused keeps its own size. Slots and
+// backends have room for the ranges of before and after a change side by side.
+struct ServiceSizes {
+    std::uint32_t frontends = 131'072;
+    std::uint32_t slots = 524'288;
+    std::uint32_t backends = 131'072;
+    std::uint32_t source_ranges = 16'384;
+    std::uint32_t affinities = 65'536;
+
+    bool operator==(const ServiceSizes&) const = default;
+};
+
+// slots and backends are large, and this process's memory while they are acquired: release them
+// where they are used rarely.
+struct ServiceMaps {
+    Map<weir_service_key, weir_service> services;
+    ArrayView<std::uint32_t> slots;
+    ArrayView<weir_backend> backends;
+    Map<weir_source_range, std::uint8_t> sources;
+    Map<weir_affinity_key, weir_affinity> affinities;
+};
+
+} // namespace weir

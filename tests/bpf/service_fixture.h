@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// The shipped programs on real sockets: a cgroup and a network namespace of the test's own, whose
+// loopback has the backends' addresses; maps written by hand.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "loader/fd.h"
+#include "loader/service_dataplane.h"
+#include "tests/support/address.h"
+#include "tests/support/test_cgroup.h"
+
+namespace weir::test {
+
+inline constexpr std::uint16_t kPort = 80; // of services
+inline constexpr std::uint16_t kBackendPort = 8080;
+
+// What a socket of this family connects to.
+struct SocketFamily {
+    const char* name;
+    int family; // AF_*
+    const char* service;
+    std::vector<const char*> backends;
+};
+extern const std::vector<SocketFamily> kSocketFamilies;
+
+// What a service is besides its address and slots.
+struct ServiceManner {
+    std::uint32_t flags = 0; // enum weir_service_flags
+    std::uint32_t affinity = 0;
+};
+
+class TestSocket {
+public:
+    // type: SOCK_STREAM or SOCK_DGRAM. Receiving ends after a second.
+    TestSocket(int family, int type);
+
+    // 0 or the errno value.
+    int bind(const SocketEnd& end);
+    int connect(const SocketEnd& end);
+    int send(std::string_view text);
+    int send_to(const SocketEnd& end, std::string_view text);
+    // A datagram; "" after a second without one.
+    std::string receive(SocketEnd* sender);
+    SocketEnd peer() const;
+    void listen();
+    // Who comes next; nobody within a second.
+    std::optional<SocketEnd> accept();
+    void close() { fd_ = Fd(); }
+    int fd() const { return fd_.value(); }
+
+private:
+    int family_;
+    Fd fd_;
+};
+
+class ServiceTest : public ::testing::Test {
+protected:
+    ServiceTest();
+
+    const ServiceMaps& maps() const { return dataplane_->maps(); }
+    ServiceDataplane& dataplane() { return *dataplane_; }
+    const std::filesystem::path& cgroup() const { return cgroup_.path(); }
+    weir_backend& backend(std::uint32_t id) { return maps().backends[id]; }
+    std::uint64_t outcome(weir_service_outcome outcome) const;
+
+    // An active backend; its id.
+    std::uint32_t add_backend(std::string_view address, std::uint16_t port = kBackendPort);
+    std::vector<std::uint32_t> add_backends(const SocketFamily& family);
+    // A frontend with these slots, which are its Maglev table as well; for TCP and UDP.
+    void add_service(const SocketEnd& frontend, const std::vector<std::uint32_t>& slots,
+                     const ServiceManner& manner = {});
+    // As the compiler writes it: whatever port the service does not have.
+    void add_wildcard(std::string_view address);
+    // Connects UDP sockets, which needs nobody to answer. How many each backend got.
+    std::vector<int> spread(const SocketEnd& frontend, const std::vector<std::uint32_t>& backends,
+                            int connections, int family = AF_INET);
+
+private:
+    TestCgroup cgroup_;
+    std::unique_ptr<ServiceDataplane> dataplane_;
+    std::uint32_t next_backend_ = 1;
+    std::uint32_t next_slot_ = 0;
+};
+
+} // namespace weir::test
