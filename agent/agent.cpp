@@ -30,14 +30,24 @@
 #include "agent/http/metrics.h"
 #include "agent/inventory.h"
 #include "agent/kube/api/api_source.h"
+#include "agent/kube/api/installation.h"
 #include "agent/kube/api/kubeconfig.h"
 #include "agent/kube/manifest_source.h"
+#include "agent/removal.h"
 #include "agent/run_lock.h"
 
 namespace weir {
 namespace {
 
 constexpr std::chrono::seconds kQuiet{2};
+constexpr std::chrono::seconds kUninstallPatience{5};
+
+CniPlaces cni_places(const Config& config) {
+    return {.conf_dir = config.cni_conf_dir,
+            .bin_dir = config.cni_bin_dir,
+            .program = default_cni_program(),
+            .socket = config.run_dir + "/cni.sock"};
+}
 
 void log_problem(const Problem& problem) {
     const std::string text = to_string(problem);
@@ -58,10 +68,7 @@ public:
         : config_(config),
           inventory_(config.node_name),
           flows_(config.flow_memory),
-          installer_(context_, {.conf_dir = config.cni_conf_dir,
-                                .bin_dir = config.cni_bin_dir,
-                                .program = default_cni_program(),
-                                .socket = config.run_dir + "/cni.sock"}) {}
+          installer_(context_, cni_places(config)) {}
 
     Result<> start() {
         if (auto locked = lock(); !locked) return locked;
@@ -72,13 +79,40 @@ public:
 
     void run() {
         boost::asio::signal_set signals(context_, SIGTERM, SIGINT);
-        signals.async_wait([this](const boost::system::error_code&, int) { context_.stop(); });
+        signals.async_wait([this](const boost::system::error_code&, int) { leave(); });
         context_.run();
+        if (installation_ && installation_->is_removed()) return take_off();
         spdlog::info("stopping; policy stays in force");
         control_server_.reset();
     }
 
 private:
+    // Whoever uninstalls Weir deletes all of it at once: the news of that may come after the
+    // signal.
+    void leave() {
+        if (!installation_) return context_.stop();
+        installation_->expect_removal(kUninstallPatience, [this] { context_.stop(); });
+    }
+
+    // New pods first: one that starts from here on starts without Weir.
+    void take_off() {
+        const auto unchained = config_.cni_conf_dir.empty()
+                                   ? Result<std::vector<std::filesystem::path>>()
+                                   : uninstall_cni(cni_places(config_));
+        cni_server_.reset();
+        control_server_.reset();
+        const auto removed = remove_from_node(config_.run_dir, config_.bpffs);
+        if (unchained && removed) {
+            spdlog::info("stopping; Weir is off this node: {} interfaces, {} pins",
+                         removed->interfaces, removed->pins);
+            return;
+        }
+        spdlog::error(
+            "stopping; Weir is not off this node: {}: run `weir uninstall` and `weir cleanup` on "
+            "it",
+            unchained ? removed.error().what : unchained.error().what);
+    }
+
     Result<> lock() {
         auto taken = RunLock::take(config_.run_dir, config_.bpffs);
         if (!taken) return std::unexpected(std::move(taken.error()));
@@ -108,12 +142,21 @@ private:
                            : read_kubeconfig(config_.kubeconfig, config_.context);
             };
             source_ = std::make_unique<ApiSource>(context_, access, on_change, log_problem);
+            follow_installation(access);
         } else {
             const ManifestOptions options{.directory = config_.manifests,
                                           .state_directory = config_.run_dir + "/manifests"};
             source_ = std::make_unique<ManifestSource>(context_, options, on_change, log_problem);
         }
         return source_->start();
+    }
+
+    void follow_installation(const Reflector::AccessProvider& access) {
+        if (config_.installation.empty()) return;
+        const auto slash = config_.installation.find('/');
+        installation_ =
+            std::make_unique<Installation>(context_, access, config_.installation.substr(0, slash),
+                                           config_.installation.substr(slash + 1));
     }
 
     // The first revision comes into force here, or when the source has been read. If it does not
@@ -209,6 +252,7 @@ private:
     std::unique_ptr<Enforcer> enforcer_;
     std::unique_ptr<FlowFeed> feed_;
     std::unique_ptr<Source> source_;
+    std::unique_ptr<Installation> installation_;
     std::unique_ptr<Attachments> attachments_;
     CniInstaller installer_;
     std::unique_ptr<Metrics> metrics_;

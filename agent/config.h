@@ -21,6 +21,8 @@ struct Config {
     std::string http_address = "127.0.0.1:9964";  // /metrics and health; "none": off
     std::size_t flow_memory = 16u << 20;          // bytes for recent flows
     std::uint64_t map_memory = kDefaultMapMemory; // bytes for all maps, full
+    std::string installation;                     // "NAMESPACE/NAME" of the ConfigMap that is there
+                                                  // as long as Weir is; empty: it stays
     std::string cni_conf_dir;                     // where weir-cni is kept chained; empty: nowhere
     std::string cni_bin_dir = "/opt/cni/bin";     // where weir-cni is put
     std::string cni_cache_dir;                    // results of earlier pods; empty: not read

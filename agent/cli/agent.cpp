@@ -11,6 +11,16 @@
 #include "agent/config.h"
 
 namespace weir::cli {
+namespace {
+
+std::string refuse_other_than_pair(const std::string& text) {
+    const auto slash = text.find('/');
+    const bool is_pair = slash != 0 && slash != std::string::npos && slash + 1 != text.size() &&
+                         text.find('/', slash + 1) == std::string::npos;
+    return text.empty() || is_pair ? "" : text + ": write NAMESPACE/NAME of the ConfigMap";
+}
+
+} // namespace
 
 void add_agent(CLI::App& app, Options& options) {
     CLI::App* command = app.add_subcommand("agent", "Enforce policy on this node (the daemon)");
@@ -42,6 +52,14 @@ void add_agent(CLI::App& app, Options& options) {
         ->transform(CLI::AsSizeValue(false))
         ->check(CLI::Range(std::size_t{64} << 10, std::size_t{4} << 30));
     add_map_memory(*command, config->map_memory);
+    command
+        ->add_option("--installation", config->installation,
+                     "ConfigMap whose deletion says that Weir is uninstalled: stopped after that, "
+                     "the agent takes it off the node; empty: what is enforced stays")
+        ->envname("WEIR_INSTALLATION")
+        ->type_name("NAMESPACE/NAME")
+        ->check(CLI::Validator(refuse_other_than_pair, ""))
+        ->excludes(manifests);
     command
         ->add_option(
             "--cni-conf-dir", config->cni_conf_dir,

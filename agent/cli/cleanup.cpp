@@ -9,8 +9,8 @@
 
 #include "agent/cli/command.h"
 #include "agent/cli/output.h"
+#include "agent/removal.h"
 #include "agent/run_lock.h"
-#include "loader/dataplane.h"
 
 namespace weir::cli {
 namespace {
@@ -18,15 +18,6 @@ namespace {
 void fail(const std::string& what, Options& options) {
     print_error(what);
     options.exit_status = kNegative;
-}
-
-// The files that an agent writes, the lock last; the folder only if nothing else is in it.
-void remove_run_files(const std::filesystem::path& run_dir) {
-    std::error_code ignored;
-    for (const char* name : {"weir.sock", "cni.sock", "endpoints.json", "manifests", "weir.lock"}) {
-        std::filesystem::remove_all(run_dir / name, ignored);
-    }
-    std::filesystem::remove(run_dir, ignored);
 }
 
 // Cleanup makes no folder to lock that was not there.
@@ -43,9 +34,8 @@ Result<RunLock> take_lock(const Options& options) {
 void run_cleanup(Options& options) {
     const auto lock = take_lock(options);
     if (!lock) return fail(lock.error().what + "; stop it first", options);
-    const auto removed = remove_everything(options.bpffs);
+    const auto removed = remove_from_node(options.run_dir, options.bpffs);
     if (!removed) return fail(removed.error().what, options);
-    remove_run_files(options.run_dir);
     if (options.is_json()) {
         const nlohmann::json answer = {{"interfaces", removed->interfaces},
                                        {"pins", removed->pins}};

@@ -122,9 +122,10 @@ ApiResource api_resource(Kind kind) {
     return {used.group, version, used.plural, !used.is_built_in};
 }
 
-std::string ApiResource::path() const {
+std::string ApiResource::path(std::string_view ns) const {
     const std::string root = group.empty() ? "/api/" : "/apis/" + std::string(group) + "/";
-    return root + std::string(version) + "/" + std::string(plural);
+    const std::string in = ns.empty() ? "" : "namespaces/" + std::string(ns) + "/";
+    return root + std::string(version) + "/" + in + std::string(plural);
 }
 
 std::string ApiResource::name() const {

@@ -29,14 +29,15 @@ KindInfo kind_info(std::string_view api_version, std::string_view kind);
 
 bool is_namespaced(Kind kind);
 
-// Where the Kubernetes API serves all objects of a kind.
+// Where the Kubernetes API serves objects of a kind.
 struct ApiResource {
     std::string_view group;   // empty: core
     std::string_view version; // "v1"
     std::string_view plural;  // "networkpolicies"
     bool is_optional = false; // defined by a CustomResourceDefinition, which may be absent
 
-    std::string path() const;
+    // Of all objects, or of one namespace's.
+    std::string path(std::string_view ns = "") const;
     // As RBAC and CustomResourceDefinitions write it: "networkpolicies.networking.k8s.io".
     std::string name() const;
 };

@@ -225,7 +225,7 @@ asio::awaitable<Reflector::Outcome> Reflector::ask(const char* verb, const std::
         co_return failed(std::move(authorization.error().what));
     }
     ApiRequest request;
-    request.target = options_.resource.path() + query;
+    request.target = target(query);
     request.accept = accept(verb == kList);
     request.authorization = std::move(*authorization);
     auto response = co_await connection_->get(request, options_.timings.answer);
@@ -299,10 +299,9 @@ asio::awaitable<Reflector::Outcome> Reflector::refused(const char* verb,
             verb, name);
     }
     if (response.status == 403) {
-        outcome.why = fmt::format(
-            "RBAC does not let this agent {} {} in all namespaces (403: {}); grant it "
-            "the verbs list and watch on {} with a ClusterRole",
-            verb, name, text, name);
+        outcome.why =
+            fmt::format("RBAC does not let this agent {} {} {} (403: {}); grant it {}", verb, name,
+                        options_.name.empty() ? "in all namespaces" : "by name", text, advice());
     }
     co_return outcome;
 }
@@ -333,6 +332,22 @@ void Reflector::recover() {
     if (is_stopped_ || !away_) return;
     away_.reset();
     handlers_.on_state();
+}
+
+std::string Reflector::target(const std::string& query) const {
+    if (options_.name.empty()) return options_.resource.path() + query;
+    return options_.resource.path(options_.ns) + query +
+           "&fieldSelector=" + query_escape("metadata.name=" + options_.name);
+}
+
+// What to grant when the API server forbids it.
+std::string Reflector::advice() const {
+    const std::string kind = options_.resource.name();
+    if (options_.name.empty()) {
+        return fmt::format("the verbs list and watch on {} with a ClusterRole", kind);
+    }
+    return fmt::format("the verbs list and watch on {}, resourceNames: [{}], with a Role in {}",
+                       kind, options_.name, options_.ns);
 }
 
 std::string Reflector::accept(bool is_list) const {

@@ -42,6 +42,8 @@ public:
         ApiResource resource;
         bool wants_metadata_only = false;
         ApiTimings timings;
+        std::string ns{}; // only the object of that name in that namespace; empty: all
+        std::string name{};
     };
 
     Reflector(const boost::asio::any_io_executor& executor, AccessProvider access,
@@ -88,6 +90,8 @@ private:
     void lose(const std::string& why);
     void recover();
     std::string accept(bool is_list) const;
+    std::string target(const std::string& query) const;
+    std::string advice() const;
 
     boost::asio::any_io_executor executor_;
     AccessProvider provider_;
