@@ -122,6 +122,19 @@ void Mirror::adopt_slots(const KernelState& kernel, Desired& desired) {
     }
 }
 
+void Mirror::give_table(std::uint32_t id, const RuleListPtr& list) {
+    auto& table = tables.at(id);
+    for (auto* predicate : table.list->predicates()) {
+        erase_sorted(predicate->tables, id);
+    }
+    table.list->table = WEIR_TABLE_NONE;
+    table.list = list;
+    list->table = id;
+    for (auto* predicate : list->predicates()) {
+        insert_sorted(predicate->tables, id);
+    }
+}
+
 void Mirror::drop_class_if_unused(std::uint32_t class_id, Leavings& left) {
     const auto found = classes.find(class_id);
     if (found == classes.end() || found->second.uses != 0) {

@@ -84,6 +84,9 @@ struct Mirror {
     // Takes over the maps of an earlier agent.
     void adopt(const KernelState& kernel, Desired& desired);
 
+    // The table has been one list's and is the other's, which says the same of every class.
+    void give_table(std::uint32_t id, const RuleListPtr& list);
+
     // The class's last entry may be gone: then so are its rows.
     void drop_class_if_unused(std::uint32_t class_id, Leavings& leavings);
     // The table's last slot may be gone.

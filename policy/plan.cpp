@@ -79,6 +79,9 @@ void Plan::discard(Mirror& mirror) {
         mirror.rows.release(table.default_row);
         mirror.table_ids.give_back(table.id);
     }
+    for (auto takeover = takeovers.rbegin(); takeover != takeovers.rend(); ++takeover) {
+        mirror.give_table(takeover->table, takeover->before);
+    }
     for (const auto& insert : inserts) {
         mirror.rows.release(insert.row);
     }

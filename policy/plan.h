@@ -22,6 +22,11 @@ struct Plan {
         RowStore::Id default_row = 0;
         ClassRows rows;
     };
+    // A committed table that goes to another list which says the same; done while planning.
+    struct Takeover {
+        std::uint32_t table = 0;
+        RuleListPtr before;
+    };
     struct Insert {
         std::uint32_t table = 0;
         std::uint32_t class_id = 0;
@@ -41,6 +46,7 @@ struct Plan {
     bool is_out_of_classes = false;         // some went without: the plan must not be committed
     std::vector<std::uint32_t> transitions; // classes that end with the revision
     std::vector<NewTable> tables;
+    std::vector<Takeover> takeovers;
     std::vector<Insert> inserts; // into committed tables
     std::vector<Insert> passing; // rows of transition classes
     std::vector<Entry<AddressNode>> peers;

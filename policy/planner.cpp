@@ -13,10 +13,12 @@ constexpr std::array kBoth{WEIR_EGRESS, WEIR_INGRESS};
 Plan Planner::plan() {
     plan_prefixes();
     plan_peers();
+    count_uses();
+    make_tables();
     find_left_tables();
     renew_split_tables();
     add_fresh_classes_to_kept_tables();
-    make_tables();
+    make_renewed_tables();
     route_moves();
     flip_slots();
     for (const auto& [list, rows] : made_rows_) {
@@ -229,102 +231,6 @@ void Planner::add_fresh_classes_to_kept_tables() {
             add_row(table, fresh.id,
                     is_copy ? planned_row(table, origin->second)
                             : row_of(*mirror_.tables.at(table).list, *fresh.signature));
-        }
-    }
-}
-
-void Planner::make_tables() {
-    count_uses(plan_.peers);
-    count_uses(plan_.prefixes);
-    for (const auto& fresh : plan_.classes) {
-        ++use_changes_[above(fresh.id)];
-    }
-    for (const auto table : renewed_) {
-        make_table(mirror_.tables.at(table).list);
-    }
-    for (const auto number : desired_.dirty_slots()) {
-        for (const auto direction : kBoth) {
-            target(number, direction);
-        }
-    }
-    for (auto& table : plan_.tables) {
-        fill_table(table);
-    }
-}
-
-template <typename Node>
-void Planner::count_uses(const std::vector<Plan::Entry<Node>>& entries) {
-    for (const auto& entry : entries) {
-        if (entry.is_written) {
-            if (entry.node->second.in_kernel) {
-                --use_changes_[entry.from];
-            }
-            ++use_changes_[entry.to];
-        }
-    }
-}
-
-std::uint32_t Planner::make_table(const RuleListPtr& list) {
-    auto& id = new_tables_[list.get()];
-    if (id == WEIR_TABLE_NONE) {
-        id = mirror_.table_ids.take();
-        const auto row = row_of(*list, *desired_.no_predicate());
-        mirror_.rows.acquire(row);
-        plan_.tables.push_back(Plan::NewTable{id, list, row, {}});
-    }
-    return id;
-}
-
-// The table that the slot shall name; made if it is missing.
-std::uint32_t Planner::target(std::uint32_t slot, weir_direction direction) {
-    const auto& list = desired_.slots()[slot].lists[direction];
-    if (!list) {
-        return WEIR_TABLE_NONE;
-    }
-    if (list->table == WEIR_TABLE_NONE || renewed_.contains(list->table)) {
-        return make_table(list);
-    }
-    return list->table;
-}
-
-std::vector<std::uint32_t> Planner::classes_asked_by(const RuleList& list) const {
-    std::vector<std::uint32_t> classes;
-    for (const auto* predicate : list.predicates()) {
-        classes.insert(classes.end(), predicate->classes.begin(), predicate->classes.end());
-        if (const auto fresh = fresh_by_predicate_.find(predicate);
-            fresh != fresh_by_predicate_.end()) {
-            classes.insert(classes.end(), fresh->second.begin(), fresh->second.end());
-        }
-    }
-    std::sort(classes.begin(), classes.end());
-    classes.erase(std::unique(classes.begin(), classes.end()), classes.end());
-    return classes;
-}
-
-// Null for a class whose last address leaves it with this plan.
-const Signature* Planner::staying(std::uint32_t class_id) {
-    const auto [place, is_new] = staying_.try_emplace(class_id, nullptr);
-    if (is_new) {
-        const auto change = use_changes_.find(class_id);
-        const auto known = mirror_.classes.find(class_id);
-        const bool is_ending = change != use_changes_.end() && known != mirror_.classes.end() &&
-                               known->second.uses + change->second == 0;
-        place->second = is_ending ? nullptr : signature_of(class_id);
-    }
-    return place->second;
-}
-
-void Planner::fill_table(Plan::NewTable& table) {
-    for (const auto class_id : classes_asked_by(*table.list)) {
-        const auto* signature = staying(class_id);
-        if (signature == nullptr) {
-            continue;
-        }
-        const auto row = row_of(*table.list, *signature);
-        // Parents come before the classes below them.
-        if (row != find_row(table.rows, above(class_id)).value_or(table.default_row)) {
-            mirror_.rows.acquire(row);
-            table.rows.emplace_hint(table.rows.end(), class_id, row);
         }
     }
 }

@@ -54,18 +54,24 @@ private:
     void plan_entry(Node& node, bool is_needed, std::uint32_t from,
                     std::vector<Plan::Entry<Node>>& entries, std::uint32_t& new_entries);
 
+    void count_uses();
+    template <typename Node>
+    void count_uses(const std::vector<Plan::Entry<Node>>& entries);
+    bool is_ending(std::uint32_t class_id) const;
+
+    void make_tables();
+    void make_renewed_tables();
+    std::uint32_t target(std::uint32_t slot, weir_direction direction) const;
+    void make_table(const RuleListPtr& list, std::uint32_t predecessor);
+    std::vector<std::uint32_t> classes_asked_by(const RuleList& list) const;
+    void fill(Plan::NewTable& table, const KernelTable* predecessor);
+    bool says_the_same(const Plan::NewTable& table, const KernelTable& predecessor) const;
+
     void find_left_tables();
     void renew_split_tables();
     bool tells_moves_apart(std::uint32_t table);
-    std::uint32_t target(std::uint32_t slot, weir_direction direction);
-
     std::unordered_map<std::uint32_t, std::uint32_t> origins() const;
     void add_fresh_classes_to_kept_tables();
-    void make_tables();
-    std::uint32_t make_table(const RuleListPtr& list);
-    const Signature* staying(std::uint32_t class_id);
-    void fill_table(Plan::NewTable& table);
-    std::vector<std::uint32_t> classes_asked_by(const RuleList& list) const;
 
     void route_moves();
     bool goes_straight(const Move& move);
@@ -73,8 +79,6 @@ private:
     template <typename Node>
     void pass_by_transitions(std::vector<Plan::Entry<Node>>& entries);
 
-    template <typename Node>
-    void count_uses(const std::vector<Plan::Entry<Node>>& entries);
     void flip_slots();
     void flip(std::uint32_t slot, weir_direction direction, std::uint32_t table);
 
@@ -86,7 +90,6 @@ private:
     std::unordered_map<std::uint32_t, const Signature*> fresh_;
     std::unordered_map<const Predicate*, std::vector<std::uint32_t>> fresh_by_predicate_;
     std::unordered_map<std::uint32_t, std::int64_t> use_changes_; // by class
-    std::unordered_map<std::uint32_t, const Signature*> staying_; // asked once a class
     std::vector<Move> moves_;
     std::unordered_map<std::uint64_t, std::size_t> move_places_; // from << 32 | to
     std::unordered_map<std::uint32_t, std::uint32_t> model_of_;  // fresh class -> its first `from`

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// Planner: the tables of rule lists that have none. What a list has in common with the one that it
+// follows is taken from that one's table; where that is everything, so is the table.
+#include <algorithm>
+
+#include "policy/planner.h"
+#include "policy/rule_difference.h"
+
+namespace weir {
+namespace {
+
+constexpr std::array kBoth{WEIR_EGRESS, WEIR_INGRESS};
+
+} // namespace
+
+void Planner::count_uses() {
+    count_uses(plan_.peers);
+    count_uses(plan_.prefixes);
+    for (const auto& fresh : plan_.classes) {
+        ++use_changes_[above(fresh.id)];
+    }
+}
+
+template <typename Node>
+void Planner::count_uses(const std::vector<Plan::Entry<Node>>& entries) {
+    for (const auto& entry : entries) {
+        if (entry.is_written) {
+            if (entry.node->second.in_kernel) {
+                --use_changes_[entry.from];
+            }
+            ++use_changes_[entry.to];
+        }
+    }
+}
+
+// Whether the class's last address leaves it with this plan.
+bool Planner::is_ending(std::uint32_t class_id) const {
+    const auto change = use_changes_.find(class_id);
+    if (change == use_changes_.end()) {
+        return false;
+    }
+    const auto known = mirror_.classes.find(class_id);
+    return known != mirror_.classes.end() && known->second.uses + change->second == 0;
+}
+
+void Planner::make_tables() {
+    for (const auto number : desired_.dirty_slots()) {
+        const auto& slot = desired_.slots()[number];
+        for (const auto direction : kBoth) {
+            const auto& list = slot.lists[direction];
+            if (list && list->table == WEIR_TABLE_NONE) {
+                make_table(list, WEIR_RULES_TABLE(slot.kernel_words[direction]));
+            }
+        }
+    }
+}
+
+void Planner::make_renewed_tables() {
+    for (const auto table : renewed_) {
+        make_table(mirror_.tables.at(table).list, table);
+    }
+}
+
+// The predecessor is the table that the list's slot names now, if any.
+void Planner::make_table(const RuleListPtr& list, std::uint32_t predecessor) {
+    if (new_tables_.contains(list.get())) {
+        return;
+    }
+    const auto known = mirror_.tables.find(predecessor);
+    const auto* before =
+        known != mirror_.tables.end() && known->second.list ? &known->second : nullptr;
+    Plan::NewTable table{WEIR_TABLE_NONE, list, row_of(*list, *desired_.no_predicate()), {}};
+    fill(table, before);
+    if (before != nullptr && before->list->uses == 0 && says_the_same(table, *before)) {
+        plan_.takeovers.push_back(Plan::Takeover{predecessor, before->list});
+        mirror_.give_table(predecessor, list);
+        return;
+    }
+    // Only now: until it ends, a class is what the fresh ones that its addresses go to are told from.
+    table.rows.erase(std::remove_if(table.rows.begin(), table.rows.end(),
+                                    [this](const auto& row) { return is_ending(row.first); }),
+                     table.rows.end());
+    mirror_.rows.acquire(table.default_row);
+    for (const auto& [class_id, row] : table.rows) {
+        mirror_.rows.acquire(row);
+    }
+    table.id = mirror_.table_ids.take();
+    new_tables_[list.get()] = table.id;
+    plan_.tables.push_back(std::move(table));
+}
+
+// The table that the slot shall name.
+std::uint32_t Planner::target(std::uint32_t slot, weir_direction direction) const {
+    const auto& list = desired_.slots()[slot].lists[direction];
+    if (!list) {
+        return WEIR_TABLE_NONE;
+    }
+    const auto made = new_tables_.find(list.get());
+    return made == new_tables_.end() ? list->table : made->second;
+}
+
+std::vector<std::uint32_t> Planner::classes_asked_by(const RuleList& list) const {
+    std::vector<std::uint32_t> classes;
+    for (const auto* predicate : list.predicates()) {
+        classes.insert(classes.end(), predicate->classes.begin(), predicate->classes.end());
+        if (const auto fresh = fresh_by_predicate_.find(predicate);
+            fresh != fresh_by_predicate_.end()) {
+            classes.insert(classes.end(), fresh->second.begin(), fresh->second.end());
+        }
+    }
+    std::sort(classes.begin(), classes.end());
+    classes.erase(std::unique(classes.begin(), classes.end()), classes.end());
+    return classes;
+}
+
+// The rows that a class has in a table without a row for it are what the table's list says of it as
+// well, so the predecessor knows the row of every class but the fresh ones.
+void Planner::fill(Plan::NewTable& table, const KernelTable* predecessor) {
+    std::optional<RuleDifference> difference;
+    if (predecessor != nullptr) {
+        difference.emplace(*predecessor->list, *table.list);
+    }
+    for (const auto class_id : classes_asked_by(*table.list)) {
+        const auto& signature = *signature_of(class_id);
+        const bool is_known =
+            difference && !fresh_.contains(class_id) && !difference->touches(signature);
+        const auto row = is_known ? predecessor->row(class_id) : row_of(*table.list, signature);
+        // Parents come before the classes below them.
+        if (row != find_row(table.rows, above(class_id)).value_or(table.default_row)) {
+            table.rows.emplace_hint(table.rows.end(), class_id, row);
+        }
+    }
+}
+
+// Fresh classes aside: they have no address yet, so that the predecessor may get their rows.
+bool Planner::says_the_same(const Plan::NewTable& table, const KernelTable& predecessor) const {
+    auto made = table.rows.begin();
+    for (const auto& known : predecessor.rows) {
+        made = std::find_if(made, table.rows.end(),
+                            [this](const auto& row) { return !fresh_.contains(row.first); });
+        if (made == table.rows.end() || *made != known) {
+            return false;
+        }
+        ++made;
+    }
+    return table.default_row == predecessor.default_row &&
+           std::all_of(made, table.rows.end(),
+                       [this](const auto& row) { return fresh_.contains(row.first); });
+}
+
+} // namespace weir
