@@ -102,9 +102,11 @@ void Desired::upsert(const ObjectKey& key, std::shared_ptr<const TierPolicy> pol
     if (before == policy) {
         return;
     }
-    touch_selected([&](const PodRecord& pod) {
-        return TierIndex::selects(*policy, pod) || (before && TierIndex::selects(*before, pod));
-    });
+    touch_selected(
+        [&](const PodRecord& pod) {
+            return TierIndex::selects(*policy, pod) || (before && TierIndex::selects(*before, pod));
+        },
+        TierIndex::changed_directions(before.get(), *policy));
 }
 
 void Desired::upsert(std::shared_ptr<const AuthorizationPolicy> policy) {
@@ -119,10 +121,10 @@ void Desired::upsert(std::shared_ptr<const AuthorizationPolicy> policy) {
 
 // Slots of pods that the policy selects.
 template <typename IsSelected>
-void Desired::touch_selected(IsSelected is_selected) {
+void Desired::touch_selected(IsSelected is_selected, Directions directions) {
     for (const auto& [number, slot] : slots_) {
         if (slot.pod != nullptr && is_selected(*slot.pod)) {
-            touch_slot(number);
+            touch_slot(number, directions);
         }
     }
 }
@@ -298,7 +300,9 @@ void Desired::touch(PodRecord& pod) {
 }
 
 void Desired::touch_slots(const std::vector<std::uint32_t>& slots) {
-    dirty_slots_.insert(slots.begin(), slots.end());
+    for (const auto slot : slots) {
+        touch_slot(slot);
+    }
 }
 
 // The node is another, has come or is gone.

@@ -25,6 +25,7 @@ namespace weir {
 struct Slot {
     PodRecord* pod = nullptr; // null: no endpoint
     std::vector<Address> addresses;
+    Directions stale = 0; // whose lists settle() makes anew
     std::array<RuleListPtr, WEIR_DIRECTIONS> lists;            // desired; null without endpoint
     std::array<std::uint64_t, WEIR_DIRECTIONS> kernel_words{}; // committed
 };
@@ -48,7 +49,10 @@ public:
     // Puts an address or a region on the list of what changed.
     void touch(AddressNode& node);
     void touch(RegionNode& node);
-    void touch_slot(std::uint32_t slot) { dirty_slots_.insert(slot); }
+    void touch_slot(std::uint32_t slot, Directions directions = kBothDirections) {
+        slots_[slot].stale |= directions;
+        dirty_slots_.insert(slot);
+    }
 
     std::vector<AddressNode*>& dirty_addresses() { return dirty_addresses_; }
     std::vector<RegionNode*>& dirty_regions() { return dirty_regions_; }
@@ -97,7 +101,7 @@ private:
     void touch_slots(const std::vector<std::uint32_t>& slots);
     void touch_addresses(const Node& node);
     template <typename IsSelected>
-    void touch_selected(IsSelected is_selected);
+    void touch_selected(IsSelected is_selected, Directions directions = kBothDirections);
     void touch_selected(const NamespaceRecord& ns, const AuthorizationPolicy* policy);
 
     void settle_slots(TouchedPredicates& touched);

@@ -24,7 +24,6 @@ RuleList RuleList::unknown() {
 RuleList::RuleList(EffectiveRules rules) : effective_(std::move(rules)) {
     effective_.rules.shrink_to_fit();
     make_key();
-    index_predicates();
 }
 
 void RuleList::make_key() {
@@ -145,6 +144,7 @@ RuleListPtr RuleListSet::intern(RuleList list) {
         known_.erase(forgotten->key());
         delete forgotten;
     };
+    list.index_predicates(); // most lists are known: only now
     RuleListPtr interned(new RuleList(std::move(list)), forget);
     known = interned;
     return interned;

@@ -66,6 +66,7 @@ public:
 
     // Of endpoints whose pod is unknown: denies everything.
     static RuleList unknown();
+    // Not complete before RuleListSet interns it.
     explicit RuleList(EffectiveRules rules);
 
     const Key& key() const { return key_; }
@@ -83,6 +84,8 @@ public:
     std::uint32_t table = 0; // the committed one; 0 while there is none
 
 private:
+    friend class RuleListSet;
+
     RuleList() = default;
     struct Asked {
         std::uint32_t predicate = 0; // id

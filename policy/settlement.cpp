@@ -32,6 +32,9 @@ void Desired::settle_slots(TouchedPredicates& touched) {
     for (const auto number : dirty_slots_) {
         auto& slot = slots_[number];
         for (const auto direction : kBoth) {
+            if ((slot.stale & 1U << direction) == 0) {
+                continue;
+            }
             RuleListPtr list;
             if (slot.pod != nullptr) {
                 const Subject subject{*slot.pod, slot.addresses};
@@ -45,6 +48,7 @@ void Desired::settle_slots(TouchedPredicates& touched) {
                 given_up.push_back(std::move(list));
             }
         }
+        slot.stale = 0;
     }
     for (const auto& list : given_up) {
         unuse(*list, touched);

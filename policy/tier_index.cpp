@@ -79,6 +79,15 @@ TierIndex::PolicyPtr TierIndex::erase(const ObjectKey& key) {
     return policy;
 }
 
+Directions TierIndex::changed_directions(const TierPolicy* before, const TierPolicy& after) {
+    if (before == nullptr || before->tier != after.tier || before->priority != after.priority ||
+        before->subjects != after.subjects || before->enforcement != after.enforcement) {
+        return kBothDirections;
+    }
+    return (before->ingress != after.ingress ? 1U << WEIR_INGRESS : 0U) |
+           (before->egress != after.egress ? 1U << WEIR_EGRESS : 0U);
+}
+
 // ClusterNetworkPolicySpec.subject: "Note that host-networked pods are not included in subject
 // selection."
 bool TierIndex::selects(const TierPolicy& policy, const PodRecord& pod) {

@@ -16,6 +16,9 @@
 
 namespace weir {
 
+using Directions = unsigned; // a bit each
+inline constexpr Directions kBothDirections = 1U << WEIR_EGRESS | 1U << WEIR_INGRESS;
+
 struct TierRecord {
     ObjectKey key;
     std::shared_ptr<const TierPolicy> policy;
@@ -36,6 +39,8 @@ public:
     PolicyPtr upsert(const ObjectKey& key, PolicyPtr policy);
     PolicyPtr erase(const ObjectKey& key);
 
+    // In which the policy is another for its subjects; before is null when it was not there.
+    static Directions changed_directions(const TierPolicy* before, const TierPolicy& after);
     static bool selects(const TierPolicy& policy, const PodRecord& pod);
     // Policies of the tier that select the pod and have rules for the direction, in order.
     std::vector<TierRecord*> selecting(const PodRecord& pod, Tier tier,
