@@ -30,6 +30,11 @@ public:
             below_.try_emplace(parent, kFirst).first->second.reserve(id - parent);
         }
     }
+    // Behind the last class below the parent.
+    std::uint32_t end_below(std::uint32_t parent) const {
+        const auto pool = below_.find(parent);
+        return pool == below_.end() ? parent : parent + pool->second.end();
+    }
     // A parent after the classes below it.
     void give_back(std::uint32_t id) {
         const auto parent = WEIR_CLASS_PARENT(id);

@@ -4,7 +4,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <map>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "policy/plan.h"
+#include "policy/rule_difference.h"
 
 namespace weir {
 
@@ -63,8 +64,14 @@ private:
     void make_renewed_tables();
     std::uint32_t target(std::uint32_t slot, weir_direction direction) const;
     void make_table(const RuleListPtr& list, std::uint32_t predecessor);
-    std::vector<std::uint32_t> classes_asked_by(const RuleList& list) const;
+    // Sorted, so that parents come before the classes below them.
+    using ClassList = std::vector<std::uint32_t>;
+    ClassList classes_with(const Holders& predicates) const;
+    const ClassList& classes_touched_by(const RuleDifference& difference);
     void fill(Plan::NewTable& table, const KernelTable* predecessor);
+    void fill(Plan::NewTable& table, const KernelTable* predecessor, const ClassList* touched);
+    void refill(Plan::NewTable& table, const KernelTable& predecessor, const ClassList& touched);
+    static void add_row(Plan::NewTable& table, std::uint32_t class_id, RowStore::Id row);
     bool says_the_same(const Plan::NewTable& table, const KernelTable& predecessor) const;
 
     void find_left_tables();
@@ -93,6 +100,8 @@ private:
     std::vector<Move> moves_;
     std::unordered_map<std::uint64_t, std::size_t> move_places_; // from << 32 | to
     std::unordered_map<std::uint32_t, std::uint32_t> model_of_;  // fresh class -> its first `from`
+
+    std::map<std::vector<std::uint32_t>, ClassList> touched_; // by the ids of the peers
 
     std::set<std::uint32_t> left_;    // committed tables that a slot leaves
     std::set<std::uint32_t> renewed_; // left by some slots and kept by others, which move as well

@@ -2,14 +2,23 @@
 // Planner: the tables of rule lists that have none. What a list has in common with the one that it
 // follows is taken from that one's table; where that is everything, so is the table.
 #include <algorithm>
+#include <iterator>
 
 #include "policy/planner.h"
-#include "policy/rule_difference.h"
 
 namespace weir {
 namespace {
 
 constexpr std::array kBoth{WEIR_EGRESS, WEIR_INGRESS};
+
+void sort_unique(std::vector<std::uint32_t>& ids) {
+    std::sort(ids.begin(), ids.end());
+    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+}
+
+bool is_before_by_id(const Predicate* a, const Predicate* b) {
+    return a->id < b->id;
+}
 
 } // namespace
 
@@ -99,35 +108,107 @@ std::uint32_t Planner::target(std::uint32_t slot, weir_direction direction) cons
     return made == new_tables_.end() ? list->table : made->second;
 }
 
-std::vector<std::uint32_t> Planner::classes_asked_by(const RuleList& list) const {
-    std::vector<std::uint32_t> classes;
-    for (const auto* predicate : list.predicates()) {
+Planner::ClassList Planner::classes_with(const Holders& predicates) const {
+    ClassList classes;
+    for (const auto* predicate : predicates) {
         classes.insert(classes.end(), predicate->classes.begin(), predicate->classes.end());
         if (const auto fresh = fresh_by_predicate_.find(predicate);
             fresh != fresh_by_predicate_.end()) {
             classes.insert(classes.end(), fresh->second.begin(), fresh->second.end());
         }
     }
-    std::sort(classes.begin(), classes.end());
-    classes.erase(std::unique(classes.begin(), classes.end()), classes.end());
+    sort_unique(classes);
     return classes;
 }
 
-// The rows that a class has in a table without a row for it are what the table's list says of it as
-// well, so the predecessor knows the row of every class but the fresh ones.
-void Planner::fill(Plan::NewTable& table, const KernelTable* predecessor) {
-    std::optional<RuleDifference> difference;
-    if (predecessor != nullptr) {
-        difference.emplace(*predecessor->list, *table.list);
+// Those for which a peer of the rules holds, and all below them: a rule that matches the parent and
+// not the class changes what the class must have a row for.
+const Planner::ClassList& Planner::classes_touched_by(const RuleDifference& difference) {
+    Holders peers;
+    for (const auto* rule : difference.rules()) {
+        for (const auto& peer : rule->peers) {
+            peers.push_back(peer.get());
+        }
     }
-    for (const auto class_id : classes_asked_by(*table.list)) {
+    std::vector<std::uint32_t> ids;
+    std::transform(peers.begin(), peers.end(), std::back_inserter(ids),
+                   [](const Predicate* peer) { return peer->id; });
+    const auto [place, is_new] = touched_.try_emplace(std::move(ids));
+    auto& classes = place->second;
+    if (!is_new) {
+        return classes;
+    }
+    classes = classes_with(peers);
+    for (std::size_t i = 0, count = classes.size(); i < count; ++i) {
+        const auto parent = classes[i];
+        if (parent != WEIR_CLASS_PARENT(parent)) {
+            continue;
+        }
+        for (auto id = parent + 1; id < mirror_.class_ids.end_below(parent); ++id) {
+            if (signature_of(id) != nullptr) {
+                classes.push_back(id);
+            }
+        }
+    }
+    sort_unique(classes);
+    return classes;
+}
+
+void Planner::add_row(Plan::NewTable& table, std::uint32_t class_id, RowStore::Id row) {
+    if (row != find_row(table.rows, above(class_id)).value_or(table.default_row)) {
+        table.rows.emplace(class_id, row);
+    }
+}
+
+// The row that a class has in a table, its own or not, is what the table's list says of it, so the
+// predecessor knows the rows of all classes but those that are fresh or touched.
+void Planner::fill(Plan::NewTable& table, const KernelTable* predecessor) {
+    if (predecessor == nullptr) {
+        return fill(table, nullptr, nullptr);
+    }
+    const RuleDifference difference(*predecessor->list, *table.list);
+    if (difference.is_of_all()) {
+        return fill(table, nullptr, nullptr);
+    }
+    const auto& touched = classes_touched_by(difference);
+    if (touched.size() > predecessor->rows.size()) {
+        return fill(table, predecessor, &touched);
+    }
+    refill(table, *predecessor, touched);
+}
+
+// Class by class.
+void Planner::fill(Plan::NewTable& table, const KernelTable* predecessor,
+                   const ClassList* touched) {
+    for (const auto class_id : classes_with(table.list->predicates())) {
+        const bool is_known = touched != nullptr && !fresh_.contains(class_id) &&
+                              !std::binary_search(touched->begin(), touched->end(), class_id);
+        add_row(table, class_id,
+                is_known ? predecessor->row(class_id)
+                         : row_of(*table.list, *signature_of(class_id)));
+    }
+}
+
+// The predecessor's rows with other ones for the touched classes and those that are fresh.
+void Planner::refill(Plan::NewTable& table, const KernelTable& predecessor,
+                     const ClassList& touched) {
+    const auto& asked = table.list->predicates();
+    const auto is_asked = [&](const Predicate* predicate) {
+        return std::binary_search(asked.begin(), asked.end(), predicate, is_before_by_id);
+    };
+    table.rows = predecessor.rows;
+    for (const auto class_id : touched) {
+        table.rows.erase(class_id);
+    }
+    auto classes = touched;
+    for (const auto& fresh : plan_.classes) {
+        classes.push_back(fresh.id);
+    }
+    sort_unique(classes);
+    for (const auto class_id : classes) {
         const auto& signature = *signature_of(class_id);
-        const bool is_known =
-            difference && !fresh_.contains(class_id) && !difference->touches(signature);
-        const auto row = is_known ? predecessor->row(class_id) : row_of(*table.list, signature);
-        // Parents come before the classes below them.
-        if (row != find_row(table.rows, above(class_id)).value_or(table.default_row)) {
-            table.rows.emplace_hint(table.rows.end(), class_id, row);
+        if (std::any_of(signature.own.begin(), signature.own.end(), is_asked)) {
+            add_row(table, class_id, row_of(*table.list, signature));
         }
     }
 }

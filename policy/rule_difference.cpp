@@ -40,15 +40,12 @@ RuleDifference::RuleDifference(const RuleList& before, const RuleList& after)
     const auto [a_last, b_last] = std::mismatch(a.rbegin(), std::make_reverse_iterator(a_first),
                                                 b.rbegin(), std::make_reverse_iterator(b_first),
                                                 is_same);
-    const auto add = [this](const EffectiveRule& rule) { rules_.push_back(&rule); };
+    const auto add = [this](const EffectiveRule& effective) {
+        rules_.push_back(effective.rule.get());
+        is_of_all_ |= effective.rule->is_any_peer;
+    };
     std::for_each(a_first, a_last.base(), add);
     std::for_each(b_first, b_last.base(), add);
-}
-
-bool RuleDifference::touches(const Signature& peer) const {
-    return is_of_all_ || std::any_of(rules_.begin(), rules_.end(), [&](const EffectiveRule* rule) {
-               return rule->matches(peer);
-           });
 }
 
 } // namespace weir

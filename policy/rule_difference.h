@@ -14,12 +14,15 @@ public:
     // Both lists must outlive it.
     RuleDifference(const RuleList& before, const RuleList& after);
 
-    // Whether the lists may say different things of the peer.
-    bool touches(const Signature& peer) const;
+    // Whether they may say different things of any peer; otherwise only of those for which one of
+    // the peers of rules() holds.
+    bool is_of_all() const { return is_of_all_; }
+    // In one of the lists only, or elsewhere in their order.
+    const std::vector<const CompiledRule*>& rules() const { return rules_; }
 
 private:
-    bool is_of_all_ = false; // more than rules differs
-    std::vector<const EffectiveRule*> rules_;
+    bool is_of_all_ = false;
+    std::vector<const CompiledRule*> rules_;
 };
 
 } // namespace weir
