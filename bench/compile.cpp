@@ -4,7 +4,6 @@
 #include <fmt/core.h>
 
 #include <functional>
-#include <optional>
 
 #include "bench/compiler_rig.h"
 
@@ -30,8 +29,8 @@ Result<Costs> measure_changes(CompilerRig& rig, int changes, const NextChange& n
     return costs;
 }
 
-Result<> report_changes(Report& report, CompilerRig& rig, const std::string& name,
-                        std::optional<double> limit, int changes, const NextChange& next) {
+Result<> report_changes(Report& report, CompilerRig& rig, const std::string& name, double limit,
+                        int changes, const NextChange& next) {
     const auto costs = measure_changes(rig, changes, next);
     if (!costs) return std::unexpected(costs.error());
     Figure figure;
@@ -100,20 +99,18 @@ Result<> measure_compile(Report& report, const std::string& prefix, const Worklo
     struct Kind {
         const char* name;
         bool is_for_large;
-        // A cluster-wide policy makes new tables for all pods that it selects, whatever it moves.
-        bool is_limited;
         NextChange next;
     };
     const Kind kinds[] = {
-        {"_pod_change_p99", false, true, [&] { return workload.next_pod_change(); }},
-        {"_policy_change_p99", false, true, [&] { return workload.next_policy_change(); }},
-        {"_namespace_change_p99", true, true, [&] { return workload.next_namespace_change(); }},
-        {"_tier_change_p99", true, false, [&] { return workload.next_tier_change(); }},
-        {"_identity_change_p99", true, true, [&] { return workload.next_authorization_change(); }}};
+        {"_pod_change_p99", false, [&] { return workload.next_pod_change(); }},
+        {"_policy_change_p99", false, [&] { return workload.next_policy_change(); }},
+        {"_namespace_change_p99", true, [&] { return workload.next_namespace_change(); }},
+        {"_tier_change_p99", true, [&] { return workload.next_tier_change(); }},
+        {"_identity_change_p99", true, [&] { return workload.next_authorization_change(); }}};
     for (const auto& kind : kinds) {
         if (kind.is_for_large && !size.is_large()) continue;
-        const auto limit = kind.is_limited ? std::optional(limits.change_p99_ms) : std::nullopt;
-        auto done = report_changes(report, *rig, prefix + kind.name, limit, changes, kind.next);
+        auto done = report_changes(report, *rig, prefix + kind.name, limits.change_p99_ms, changes,
+                                   kind.next);
         if (!done) return done;
     }
     return {};

@@ -33,7 +33,6 @@ struct {
 
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
     __uint(max_entries, 262144);
     __type(key, struct weir_rule_key);
     __type(value, struct weir_row);

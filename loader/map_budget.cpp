@@ -67,7 +67,7 @@ MapSizes scaled(std::uint64_t parts) {
 
 std::uint64_t map_memory(const MapSizes& sizes) {
     return kFixed + hash<weir_address, weir_peer>(sizes.peers, kAllocation) + trie(sizes.prefixes) +
-           array<weir_row>(sizes.tables) + hash<weir_rule_key, weir_row>(sizes.rules, kAllocation) +
+           array<weir_row>(sizes.tables) + hash<weir_rule_key, weir_row>(sizes.rules) +
            array<weir_interval>(sizes.intervals) + hash<weir_flow_key, weir_flow>(sizes.flows) +
            2 * hash<weir_flow_key, weir_flow>(sizes.new_flows) +
            2 * hash<weir_fragment_key, weir_fragment>(sizes.fragments) + sizes.event_bytes +

@@ -25,7 +25,7 @@ namespace weir {
 struct Slot {
     PodRecord* pod = nullptr; // null: no endpoint
     std::vector<Address> addresses;
-    Directions stale = 0; // whose lists settle() makes anew
+    Directions stale = 0;                                      // whose lists settle() makes anew
     std::array<RuleListPtr, WEIR_DIRECTIONS> lists;            // desired; null without endpoint
     std::array<std::uint64_t, WEIR_DIRECTIONS> kernel_words{}; // committed
 };

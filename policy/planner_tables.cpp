@@ -85,7 +85,8 @@ void Planner::make_table(const RuleListPtr& list, std::uint32_t predecessor) {
         mirror_.give_table(predecessor, list);
         return;
     }
-    // Only now: until it ends, a class is what the fresh ones that its addresses go to are told from.
+    // Only now: until it ends, a class is what the fresh ones that its addresses go to are told
+    // from.
     table.rows.erase(std::remove_if(table.rows.begin(), table.rows.end(),
                                     [this](const auto& row) { return is_ending(row.first); }),
                      table.rows.end());
@@ -183,9 +184,9 @@ void Planner::fill(Plan::NewTable& table, const KernelTable* predecessor,
     for (const auto class_id : classes_with(table.list->predicates())) {
         const bool is_known = touched != nullptr && !fresh_.contains(class_id) &&
                               !std::binary_search(touched->begin(), touched->end(), class_id);
-        add_row(table, class_id,
-                is_known ? predecessor->row(class_id)
-                         : row_of(*table.list, *signature_of(class_id)));
+        add_row(
+            table, class_id,
+            is_known ? predecessor->row(class_id) : row_of(*table.list, *signature_of(class_id)));
     }
 }
 

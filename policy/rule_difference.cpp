@@ -37,9 +37,9 @@ RuleDifference::RuleDifference(const RuleList& before, const RuleList& after)
     const auto& a = before.effective().rules;
     const auto& b = after.effective().rules;
     const auto [a_first, b_first] = std::mismatch(a.begin(), a.end(), b.begin(), b.end(), is_same);
-    const auto [a_last, b_last] = std::mismatch(a.rbegin(), std::make_reverse_iterator(a_first),
-                                                b.rbegin(), std::make_reverse_iterator(b_first),
-                                                is_same);
+    const auto [a_last, b_last] =
+        std::mismatch(a.rbegin(), std::make_reverse_iterator(a_first), b.rbegin(),
+                      std::make_reverse_iterator(b_first), is_same);
     const auto add = [this](const EffectiveRule& effective) {
         rules_.push_back(effective.rule.get());
         is_of_all_ |= effective.rule->is_any_peer;
