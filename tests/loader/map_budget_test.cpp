@@ -24,7 +24,7 @@ void expect_no_larger(const MapSizes& a, const MapSizes& b) {
 
 TEST(MapBudget, DefaultIsForTheDefaultSizes) {
     EXPECT_EQ(sizes_for(kDefaultMapMemory), MapSizes{});
-    EXPECT_GT(map_memory(MapSizes{}), kDefaultMapMemory * 9 / 10) << "nobody asked for less";
+    EXPECT_GT(map_memory(MapSizes{}), kDefaultMapMemory * 7 / 8) << "nobody asked for less";
 }
 
 TEST(MapBudget, EveryBudgetIsKeptAndUsed) {
