@@ -16,6 +16,7 @@
 #include "bench/memory.h"
 #include "bench/report.h"
 #include "bench/roundtrip.h"
+#include "bench/services.h"
 
 namespace {
 
@@ -54,10 +55,11 @@ int main(int argc, char** argv) {
                    "Policies of the large cluster, cluster-wide and identity policies included")
         ->check(CLI::Range(100, 1'000'000));
     app.add_option("--seconds", seconds, "How long churn lasts")->check(CLI::Range(1, 3600));
-    const std::vector<std::string> suites_known{"dataplane", "roundtrip", "compile",
-                                                "growth",    "churn",     "memory"};
-    app.add_option("suite", only,
-                   "dataplane, roundtrip, compile, growth, churn, memory; all when none is named")
+    const std::vector<std::string> suites_known{"dataplane", "services", "roundtrip", "compile",
+                                                "growth",    "churn",    "memory"};
+    app.add_option(
+           "suite", only,
+           "dataplane, services, roundtrip, compile, growth, churn, memory; all when none is named")
         ->check(CLI::IsMember(suites_known));
     CLI11_PARSE(app, argc, argv);
     find_agent();
@@ -65,6 +67,7 @@ int main(int argc, char** argv) {
 
     const Suite suites[] = {
         {"dataplane", [&](Report& report) { return measure_dataplane(report, rounds); }},
+        {"services", [&](Report& report) { return measure_services(report, rounds); }},
         {"roundtrip", [&](Report& report) { return measure_roundtrip(report, rounds); }},
         {"compile",
          [&](Report& report) {

@@ -115,8 +115,8 @@ struct weir_affinity {
 };
 WEIR_ASSERT_SIZE(struct weir_affinity, 16);
 
-/* weir_sockets: SK_STORAGE: what a connected socket was given; freed with it. The programs' own.
- * The frontend is what the process connected to, and what getpeername and recvmsg show it. */
+/* What a connected socket was given. The programs' own. The frontend is what the process connected
+ * to, and what getpeername and recvmsg show it. */
 struct weir_socket {
     struct weir_address frontend;
     __u32 backend; /* id; 0: connected to no service any more */
@@ -125,6 +125,18 @@ struct weir_socket {
     __u8 pad[6];
 };
 WEIR_ASSERT_SIZE(struct weir_socket, 32);
+
+/* weir_sockets: ARRAY (mmap) of sets, by socket cookie; freed when the socket closes. Cookies are
+ * counted up, so that the sets fill evenly. weir_spilled: SK_STORAGE of struct weir_socket, for
+ * sockets that find their set full. Storage in the socket alone would be simpler, and is what they
+ * all had at first: making it takes ten times as long as the whole rest of a connect(). */
+enum { WEIR_SOCKET_SETS = 16384, WEIR_SOCKET_WAYS = 4 };
+
+struct weir_socket_set {
+    __u64 cookies[WEIR_SOCKET_WAYS]; /* 0: free */
+    struct weir_socket sockets[WEIR_SOCKET_WAYS];
+};
+WEIR_ASSERT_SIZE(struct weir_socket_set, 160);
 
 /* weir_datagrams: SK_STORAGE: services to which an unconnected UDP socket sends. The programs'
  * own. A peer keeps its backend as a flow does: until the backend is not active any more, or

@@ -54,7 +54,7 @@ static __always_inline int is_for_packets(const struct weir_service* service) {
 }
 
 static __always_inline void socket_disconnect(struct bpf_sock_addr* ctx) {
-    struct weir_socket* socket = socket_state(ctx);
+    struct weir_socket* socket = socket_find(ctx);
 
     if (unlikely(socket && socket->backend)) socket_release(socket);
 }
@@ -250,11 +250,22 @@ int weir_getpeername6(struct bpf_sock_addr* ctx) {
     return CALL_PASSED;
 }
 
+/* Every socket of the cgroup closes here, and most have to do with no service. */
 SEC("cgroup/sock_release")
 int weir_sock_release(struct bpf_sock* ctx) {
-    struct weir_socket* socket = bpf_sk_storage_get(&weir_sockets, ctx, 0, 0);
+    __u64 cookie = bpf_get_socket_cookie(ctx);
+    struct weir_socket_set* set = socket_set(cookie);
+    int way = set ? socket_way(set, cookie) : -1;
+    struct weir_socket* socket;
 
-    if (socket && socket->backend) socket_release(socket);
+    if (way >= 0) {
+        way &= WEIR_SOCKET_WAYS - 1;
+        socket_release(&set->sockets[way]);
+        *(volatile __u64*)&set->cookies[way] = 0;
+        return CALL_PASSED;
+    }
+    socket = bpf_sk_storage_get(&weir_spilled, ctx, 0, 0);
+    if (socket) socket_release(socket);
     return CALL_PASSED;
 }
 

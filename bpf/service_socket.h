@@ -1,19 +1,74 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What a connected socket was given. It lies in the socket: found without a hash, freed with it. */
+/* What a connected socket was given: in a table of small sets, and for the few that find theirs
+ * full in the socket itself. Nobody's traffic evicts another's. */
 #ifndef WEIR_BPF_SERVICE_SOCKET_H
 #define WEIR_BPF_SERVICE_SOCKET_H
 
 #include "service_backend.h"
 
 struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, WEIR_SOCKET_SETS);
+    __type(key, __u32);
+    __type(value, struct weir_socket_set);
+} weir_sockets SEC(".maps");
+
+struct {
     __uint(type, BPF_MAP_TYPE_SK_STORAGE);
     __uint(map_flags, BPF_F_NO_PREALLOC);
     __type(key, int);
     __type(value, struct weir_socket);
-} weir_sockets SEC(".maps");
+} weir_spilled SEC(".maps");
 
-static __always_inline struct weir_socket* socket_state(struct bpf_sock_addr* ctx) {
-    return bpf_sk_storage_get(&weir_sockets, ctx->sk, 0, 0);
+/* Cookies in a row share a set, and so a cache line that is warm. */
+static __always_inline struct weir_socket_set* socket_set(__u64 cookie) {
+    __u32 index = (cookie / WEIR_SOCKET_WAYS) % WEIR_SOCKET_SETS;
+
+    return bpf_map_lookup_elem(&weir_sockets, &index);
+}
+
+/* The place in the set that is the cookie's, or -1. */
+static __always_inline int socket_way(const struct weir_socket_set* set, __u64 cookie) {
+    int i;
+
+#pragma unroll
+    for (i = 0; i < WEIR_SOCKET_WAYS; i++) {
+        if (set->cookies[i] == cookie) return i;
+    }
+    return -1;
+}
+
+static __always_inline struct weir_socket* socket_find_in_set(__u64 cookie) {
+    struct weir_socket_set* set = socket_set(cookie);
+    int way = set ? socket_way(set, cookie) : -1;
+
+    return way < 0 ? 0 : &set->sockets[way & (WEIR_SOCKET_WAYS - 1)];
+}
+
+static __always_inline struct weir_socket* socket_find(struct bpf_sock_addr* ctx) {
+    struct weir_socket* socket = socket_find_in_set(bpf_get_socket_cookie(ctx));
+
+    return socket ? socket : bpf_sk_storage_get(&weir_spilled, ctx->sk, 0, 0);
+}
+
+/* The socket is locked: no two threads connect it at once. Sockets of one set take their places by
+ * compare and exchange. */
+static __always_inline struct weir_socket* socket_make(struct bpf_sock_addr* ctx) {
+    __u64 cookie = bpf_get_socket_cookie(ctx);
+    struct weir_socket_set* set = socket_set(cookie);
+    int i, way;
+
+    if (set) {
+        way = socket_way(set, cookie);
+        if (way >= 0) return &set->sockets[way & (WEIR_SOCKET_WAYS - 1)];
+        for (i = 0; i < WEIR_SOCKET_WAYS; i++) {
+            way = (cookie + i) % WEIR_SOCKET_WAYS;
+            if (!__sync_val_compare_and_swap(&set->cookies[way], 0, cookie))
+                return &set->sockets[way];
+        }
+    }
+    return bpf_sk_storage_get(&weir_spilled, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 }
 
 /* The connection is over, or the socket connects to something else. */
@@ -28,8 +83,7 @@ static __always_inline void socket_release(struct weir_socket* socket) {
 static __always_inline int socket_record(struct bpf_sock_addr* ctx,
                                          const struct weir_service_key* frontend, __u32 id,
                                          const struct weir_backend* backend) {
-    struct weir_socket* socket =
-        bpf_sk_storage_get(&weir_sockets, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    struct weir_socket* socket = socket_make(ctx);
 
     if (unlikely(!socket)) return 0;
     if (unlikely(socket->backend)) socket_release(socket);
@@ -43,7 +97,7 @@ static __always_inline int socket_record(struct bpf_sock_addr* ctx,
 /* If the peer is the backend that the socket was given, the frontend takes its place. */
 static __always_inline int socket_show_frontend(struct bpf_sock_addr* ctx,
                                                 struct weir_service_key* peer) {
-    struct weir_socket* socket = socket_state(ctx);
+    struct weir_socket* socket = socket_find(ctx);
     struct weir_backend* backend;
 
     if (!socket || !socket->backend) return 0;

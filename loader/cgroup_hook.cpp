@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "loader/bpffs.h"
+#include "loader/pinned_link.h"
 
 namespace weir {
 namespace {
@@ -76,6 +77,10 @@ Result<CgroupLink> attach_cgroup_hook(const fs::path& cgroup, const bpf_program*
             return failure_errno(describe("replace", program, cgroup));
         return CgroupLink{std::move(*link), true};
     }
+    // A link in another cgroup: two programs that see the same sockets would undo each other's
+    // work.
+    if (!pin.empty())
+        if (auto done = detach_pinned_link(pin); !done) return std::unexpected(done.error());
     Fd made(bpf_link_create(bpf_program__fd(program), folder->value(),
                             bpf_program__expected_attach_type(program), nullptr));
     if (!made.is_open()) return failure_errno(describe("attach", program, cgroup));

@@ -20,8 +20,8 @@ struct CgroupLink {
 };
 
 // Puts the program into the link pinned there, without a gap, if that is attached to the cgroup;
-// else makes the link, and pins it in place of what is there. An empty pin: the link lives as long
-// as the fd.
+// else makes the link and pins it; one that is pinned there is taken off first. An empty pin: the
+// link lives as long as the fd.
 Result<CgroupLink> attach_cgroup_hook(const std::filesystem::path& cgroup,
                                       const bpf_program* program, const std::filesystem::path& pin);
 

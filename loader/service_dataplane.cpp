@@ -58,9 +58,23 @@ Result<ServiceMaps> open_maps(const service_bpf& skeleton) {
         !open_into(maps.slots, bpf_map__fd(all.weir_slots), error) ||
         !open_into(maps.backends, bpf_map__fd(all.weir_backends), error) ||
         !open_into(maps.sources, bpf_map__fd(all.weir_sources), error) ||
-        !open_into(maps.affinities, bpf_map__fd(all.weir_affinities), error))
+        !open_into(maps.affinities, bpf_map__fd(all.weir_affinities), error) ||
+        !open_into(maps.sockets, bpf_map__fd(all.weir_sockets), error))
         return std::unexpected(std::move(error));
     return maps;
+}
+
+// Sockets may have closed while no program saw it: nobody is left who would take back their counts.
+void forget_connections(const ServiceMaps& maps) {
+    for (std::uint32_t id = 0; id < maps.backends.size(); ++id)
+        if (auto& live = maps.backends[id].live; live != 0)
+            __atomic_store_n(&live, 0, __ATOMIC_RELAXED);
+    for (std::uint32_t i = 0; i < maps.sockets.size(); ++i)
+        for (std::size_t way = 0; way < WEIR_SOCKET_WAYS; ++way)
+            if (auto& cookie = maps.sockets[i].cookies[way]; cookie != 0) {
+                maps.sockets[i].sockets[way].backend = 0;
+                store_word(cookie, 0);
+            }
 }
 
 } // namespace
@@ -153,10 +167,7 @@ Result<> ServiceDataplane::attach(const fs::path& cgroup) {
         attached.emplace(name, std::move(link->fd));
     }
     if (links.empty()) state_->private_links = std::move(attached);
-    if (is_any_replaced) return {};
-    for (std::uint32_t id = 0; id < state_->maps.backends.size(); ++id)
-        if (auto& live = state_->maps.backends[id].live; live != 0)
-            __atomic_store_n(&live, 0, __ATOMIC_RELAXED);
+    if (!is_any_replaced) forget_connections(state_->maps);
     return {};
 }
 
@@ -182,6 +193,10 @@ Result<ServiceOutcomes> ServiceDataplane::outcomes() const {
 
 std::vector<MapInfo> ServiceDataplane::map_infos() const {
     return weir::map_infos(state_->skeleton->obj);
+}
+
+int ServiceDataplane::connect_program_fd() const {
+    return bpf_program__fd(state_->skeleton->progs.weir_connect4);
 }
 
 Result<> detach_services(const fs::path& version_folder) {

@@ -52,6 +52,8 @@ public:
 
     Result<ServiceOutcomes> outcomes() const; // summed over the CPUs
     std::vector<MapInfo> map_infos() const;
+    // Of IPv4's connect(), for the kernel's statistics; not the caller's.
+    int connect_program_fd() const;
 
 private:
     struct State;

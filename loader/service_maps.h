@@ -30,6 +30,7 @@ struct ServiceMaps {
     ArrayView<weir_backend> backends;
     Map<weir_source_range, std::uint8_t> sources;
     Map<weir_affinity_key, weir_affinity> affinities;
+    ArrayView<weir_socket_set> sockets; // the programs' own
 };
 
 } // namespace weir

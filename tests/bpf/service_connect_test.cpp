@@ -235,6 +235,32 @@ TEST_P(ServiceSocketTest, TheConnectionsOfABackendAreCounted) {
     EXPECT_EQ(backend(id).live, 0u);
 }
 
+TEST_P(ServiceSocketTest, ASocketThatFindsItsSetFullIsRecordedAllTheSame) {
+    const auto id = add_backend(GetParam().backends[0]);
+    add_service(service(), {id});
+    for (std::uint32_t i = 0; i < maps().sockets.size(); ++i)
+        for (auto& cookie : maps().sockets[i].cookies)
+            cookie = ~std::uint64_t{0};
+    TestSocket udp = datagram();
+    ASSERT_EQ(udp.connect(service()), 0);
+    EXPECT_EQ(udp.peer(), service());
+    EXPECT_EQ(backend(id).live, 1u);
+    udp.close();
+    EXPECT_EQ(backend(id).live, 0u);
+    EXPECT_EQ(outcome(WEIR_SERVICE_NOT_RECORDED), 0u);
+}
+
+TEST_P(ServiceSocketTest, AClosedSocketLeavesNothingBehind) {
+    add_service(service(), {add_backend(GetParam().backends[0])});
+    for (int i = 0; i < 100; ++i) {
+        TestSocket udp = datagram();
+        ASSERT_EQ(udp.connect(service()), 0);
+    }
+    for (std::uint32_t i = 0; i < maps().sockets.size(); ++i)
+        for (const auto cookie : maps().sockets[i].cookies)
+            ASSERT_EQ(cookie, 0u);
+}
+
 TEST_P(ServiceSocketTest, ABackendsIdUsedAnewIsNotTheSocketsAnyMore) {
     const auto id = add_backend(GetParam().backends[0]);
     add_service(service(), {id});

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/services.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <fmt/core.h>
+#include <sched.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "bench/service_rig.h"
+#include "bench/services.skel.h"
+#include "bench/stopwatch.h"
+#include "loader/cgroup_hook.h"
+#include "loader/test_run.h"
+#include "tests/support/lab_process.h"
+#include "tests/support/packet.h"
+#include "tests/support/test_cgroup.h"
+
+namespace weir::bench {
+namespace {
+
+constexpr ServiceLoad kOne{.services = 1, .backends = 3};
+constexpr ServiceLoad kLoaded{.services = 10'000, .backends = 3};
+constexpr ServiceLoad kMany{.services = 50'000, .backends = 3};
+constexpr ServiceLoad kLarge{.services = 10'000, .backends = 10, .with_maglev = 100};
+constexpr double kMegabyte = 1 << 20;
+constexpr int kConnects = 20'000;
+constexpr int kStreams = 2'000;
+constexpr std::uint32_t kRepeat = 65'536;
+
+using Skeleton = std::unique_ptr<services_bpf, decltype(&services_bpf__destroy)>;
+
+sockaddr_in at(std::uint32_t v4, std::uint16_t port) {
+    sockaddr_in end{};
+    end.sin_family = AF_INET;
+    end.sin_port = htons(port);
+    end.sin_addr.s_addr = htonl(v4);
+    return end;
+}
+
+sockaddr_in service(std::uint32_t number) {
+    return at(0x0a600000 + number, 80);
+}
+
+bool connects(int socket, const sockaddr_in& end) {
+    return ::connect(socket, reinterpret_cast<const sockaddr*>(&end), sizeof(end)) == 0;
+}
+
+// UDP: nothing but the call. is_fresh: each time a new socket.
+Result<> connect_often(std::uint32_t services, bool is_fresh) {
+    Fd socket(::socket(AF_INET, SOCK_DGRAM, 0));
+    std::uint32_t number = 0;
+    for (int i = 0; i < kConnects; ++i) {
+        if (is_fresh) socket = Fd(::socket(AF_INET, SOCK_DGRAM, 0));
+        number = (number + 40'503) % services; // visits all, in no order of memory
+        if (!connects(socket.value(), service(number))) return failure_errno("connect");
+    }
+    return {};
+}
+
+// The median time of connect(), in microseconds, to who listens at the backends.
+// services: 0: to the backends themselves, one after the other.
+Result<double> stream_connect(std::uint32_t services) {
+    Samples samples;
+    std::vector<Fd> listeners;
+    for (std::uint32_t i = 1; i <= 3; ++i) {
+        const sockaddr_in here = at(0x0a000000 + i, 8080);
+        const int on = 1;
+        Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+        ::setsockopt(listener.value(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+        if (::bind(listener.value(), reinterpret_cast<const sockaddr*>(&here), sizeof(here)) != 0 ||
+            ::listen(listener.value(), 64) != 0)
+            return failure_errno("listen");
+        listeners.push_back(std::move(listener));
+    }
+    std::uint32_t number = 0;
+    for (int i = 0; i < kStreams; ++i) {
+        const linger at_once{.l_onoff = 1, .l_linger = 0};
+        const Fd socket(::socket(AF_INET, SOCK_STREAM, 0));
+        ::setsockopt(socket.value(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+        number = (number + 40'503) % std::max(services, 3u);
+        const sockaddr_in to = services == 0 ? at(0x0a000001 + number, 8080) : service(number);
+        const auto begin = std::chrono::steady_clock::now();
+        if (!connects(socket.value(), to)) return failure_errno("connect a stream");
+        samples.push_back(
+            std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin)
+                .count());
+        for (const Fd& listener : listeners)
+            const Fd accepted(::accept(listener.value(), nullptr, nullptr));
+    }
+    return median(samples);
+}
+
+class ServiceBench {
+public:
+    static Result<ServiceBench> open() {
+        ServiceBench bench;
+        bench.skeleton_.reset(services_bpf__open_and_load());
+        if (!bench.skeleton_) return failure_errno("load the bench's service programs");
+        const int map = bpf_map__fd(bench.skeleton_->maps.bench_frontends);
+        for (std::uint32_t i = 0; i < kMany.services; ++i) {
+            weir_service_key key{};
+            key.address.words[2] = htonl(0xffff);
+            key.address.words[3] = service(i).sin_addr.s_addr;
+            key.port = htons(80);
+            key.protocol = IPPROTO_UDP;
+            const weir_service value{};
+            if (bpf_map_update_elem(map, &key, &value, BPF_ANY) != 0)
+                return failure_errno("fill the bare map");
+        }
+        return bench;
+    }
+
+    // ns of a hot bare lookup, by BPF_PROG_TEST_RUN.
+    Result<double> hot_lookup() const {
+        static const test::Bytes packet = test::frame(test::ip("10.0.0.1", "10.0.0.2", {}));
+        double ns[2] = {};
+        const bpf_program* programs[] = {skeleton_->progs.bench_packet_empty,
+                                         skeleton_->progs.bench_packet_lookup};
+        for (int i = 0; i < 2; ++i) {
+            auto ran =
+                run_packet(bpf_program__fd(programs[i]), test::as_bytes(packet), {}, kRepeat);
+            if (!ran) return std::unexpected(ran.error());
+            ns[i] = static_cast<double>(ran->duration);
+        }
+        return ns[1] - ns[0];
+    }
+
+    // ns of one of the bench's programs in the hook.
+    Result<double> bare(const bpf_program* program, std::uint32_t services, bool is_fresh) const {
+        auto link = attach_cgroup_hook(cgroup_->path(), program, {});
+        if (!link) return std::unexpected(link.error());
+        return time(bpf_program__fd(program), services, is_fresh);
+    }
+    Result<double> empty(std::uint32_t services, bool is_fresh) const {
+        return bare(skeleton_->progs.bench_connect_empty, services, is_fresh);
+    }
+    Result<double> lookup(std::uint32_t services, bool is_fresh) const {
+        return bare(skeleton_->progs.bench_connect_lookup, services, is_fresh);
+    }
+
+    Result<double> shipped(ServiceDataplane& dataplane, std::uint32_t services,
+                           bool is_fresh) const {
+        if (auto done = dataplane.attach(cgroup_->path()); !done)
+            return std::unexpected(done.error());
+        auto ns = time(dataplane.connect_program_fd(), services, is_fresh);
+        if (auto done = dataplane.detach(); !done) return std::unexpected(done.error());
+        return ns;
+    }
+
+    const std::filesystem::path& cgroup() const { return cgroup_->path(); }
+
+private:
+    ServiceBench() : skeleton_(nullptr, services_bpf__destroy) {}
+
+    static Result<double> time(int program_fd, std::uint32_t services, bool is_fresh) {
+        auto timer = ProgramTimer::start(program_fd);
+        if (!timer) return std::unexpected(timer.error());
+        if (auto done = connect_often(services, is_fresh); !done)
+            return std::unexpected(done.error());
+        return timer->nanoseconds_a_run();
+    }
+
+    std::unique_ptr<test::TestCgroup> cgroup_ = std::make_unique<test::TestCgroup>();
+    Skeleton skeleton_;
+};
+
+Result<ServiceDataplane> load(const ServiceLoad& services) {
+    auto dataplane = ServiceDataplane::open({.bpffs = {}, .sizes = sizes_of(services)});
+    if (!dataplane) return dataplane;
+    if (auto done = write_services(*dataplane, services); !done)
+        return std::unexpected(done.error());
+    return dataplane;
+}
+
+// What is measured, in nanoseconds.
+struct Series {
+    Samples hot, again, fresh, many, many_lookup;
+};
+
+// Adds a sample that is what the program took, net of the empty one's.
+Result<> add_net(Samples& into, const Result<double>& measured, const Result<double>& empty) {
+    if (!measured) return std::unexpected(measured.error());
+    if (!empty) return std::unexpected(empty.error());
+    into.push_back(*measured - *empty);
+    return {};
+}
+
+Result<> measure_connect(Report& report, const ServiceBench& bench, int rounds) {
+    auto one = load(kOne);
+    if (!one) return std::unexpected(one.error());
+    auto many = load(kMany);
+    if (!many) return std::unexpected(many.error());
+    Series series;
+    for (int round = 0; round < rounds; ++round) {
+        auto hot = bench.hot_lookup();
+        if (!hot) return std::unexpected(hot.error());
+        series.hot.push_back(*hot);
+        const auto again = bench.empty(1, false), fresh = bench.empty(1, true),
+                   spread = bench.empty(kMany.services, false);
+        const Result<> added[] = {
+            add_net(series.again, bench.shipped(*one, 1, false), again),
+            add_net(series.fresh, bench.shipped(*one, 1, true), fresh),
+            add_net(series.many, bench.shipped(*many, kMany.services, false), spread),
+            add_net(series.many_lookup, bench.lookup(kMany.services, false), spread)};
+        for (const auto& done : added)
+            if (!done) return done;
+    }
+    report.add(
+        ratio("connect_one_service", series.again, series.hot, "hot_bare_lookup", 7.0, "ns"));
+    report.add(ratio("connect_one_service_new_sockets", series.fresh, series.hot, "hot_bare_lookup",
+                     std::nullopt, "ns"));
+    report.add(ratio("connect_50k_services", series.many, series.many_lookup,
+                     "bare_lookup_50k_services", 4.0, "ns"));
+    return {};
+}
+
+Result<> measure_streams(Report& report, const ServiceBench& bench, int rounds) {
+    auto loaded = load(kLoaded);
+    if (!loaded) return std::unexpected(loaded.error());
+    Samples direct, through;
+    for (int round = 0; round < rounds; ++round) {
+        auto without = stream_connect(0);
+        if (!without) return std::unexpected(without.error());
+        if (auto done = loaded->attach(bench.cgroup()); !done) return done;
+        auto with = stream_connect(kLoaded.services);
+        if (!with) return std::unexpected(with.error());
+        if (auto done = loaded->detach(); !done) return done;
+        direct.push_back(*without);
+        through.push_back(*with);
+    }
+    report.add(ratio("connect_p50_10k_services", through, direct, "direct_connection", 1.1, "us"));
+    return {};
+}
+
+Result<> measure_maps(Report& report) {
+    auto dataplane = ServiceDataplane::open({.bpffs = {}, .sizes = sizes_of(kLoaded)});
+    if (!dataplane) return std::unexpected(dataplane.error());
+    const Stopwatch stopwatch;
+    if (auto done = write_services(*dataplane, kLoaded); !done) return done;
+    Figure loading;
+    loading.name = "load_10k_services";
+    loading.value = stopwatch.milliseconds();
+    loading.unit = "ms";
+    loading.limit = 1000;
+    report.add(loading);
+
+    auto large = ServiceDataplane::open({.bpffs = {}, .sizes = sizes_of(kLarge)});
+    if (!large) return std::unexpected(large.error());
+    const auto before = static_cast<double>(memory_of(*large));
+    if (auto done = write_services(*large, kLarge); !done) return done;
+    const auto after = static_cast<double>(memory_of(*large));
+    Figure memory;
+    memory.name = "memory_10k_services_10_backends";
+    memory.value = after / kMegabyte;
+    memory.unit = "MB";
+    memory.limit = 64;
+    memory.note = fmt::format("{:.1f} MB when empty", before / kMegabyte);
+    report.add(memory);
+    return {};
+}
+
+Result<> measure_inside(Report& report, int rounds) {
+    if (::unshare(CLONE_NEWNET) != 0) return failure_errno("make a network namespace");
+    const auto made = run_command({"ip", "-batch", "-"},
+                                  {.input = "link set lo up\naddr add 10.0.0.1/32 dev lo\n"
+                                            "addr add 10.0.0.2/32 dev lo\naddr add 10.0.0.3/32 dev "
+                                            "lo\nroute add 10.96.0.0/12 dev lo\n",
+                                   .netns = {}});
+    if (!made.ok()) return failure("ip: " + made.err);
+    auto bench = ServiceBench::open();
+    if (!bench) return std::unexpected(bench.error());
+    if (auto done = measure_connect(report, *bench, rounds); !done) return done;
+    if (auto done = measure_streams(report, *bench, rounds); !done) return done;
+    return measure_maps(report);
+}
+
+} // namespace
+
+Result<> measure_services(Report& report, int rounds) {
+    Result<> result;
+    std::thread([&] { result = measure_inside(report, rounds); }).join(); // its namespace goes too
+    return result;
+}
+
+} // namespace weir::bench
