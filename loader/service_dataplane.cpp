@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <map>
@@ -14,6 +15,8 @@
 #include "loader/map_pins.h"
 #include "loader/object_load.h"
 #include "loader/pinned_link.h"
+#include "loader/socket_closer.h"
+#include "loader/stale_sockets.h"
 #include "loader/version_folder.h"
 
 namespace weir {
@@ -174,6 +177,25 @@ Result<> ServiceDataplane::attach(const fs::path& cgroup) {
 Result<> ServiceDataplane::detach() {
     state_->private_links.clear();
     return state_->folder.empty() ? Result<>() : detach_services(state_->folder);
+}
+
+Result<std::uint32_t> ServiceDataplane::close_stale_sockets(
+    std::span<const int> network_namespaces) const {
+    auto stale = find_stale_sockets(state_->maps);
+    if (!stale) return std::unexpected(std::move(stale.error()));
+    if (stale->all.empty()) return 0;
+    const auto is_doomed = [&](std::uint8_t protocol, std::uint64_t cookie) {
+        return (protocol == IPPROTO_TCP ? stale->close_tcp : stale->all).contains(cookie);
+    };
+    Result<std::uint32_t> sum = 0;
+    for (const int netns : network_namespaces) {
+        auto closed = close_sockets(netns, is_doomed);
+        if (!closed)
+            sum = std::move(closed);
+        else if (sum)
+            *sum += *closed;
+    }
+    return sum;
 }
 
 Result<ServiceOutcomes> ServiceDataplane::outcomes() const {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,14 @@ public:
     Result<> attach(const std::filesystem::path& cgroup);
     // Takes all off. Connections stay as they are. Nothing attached: no error.
     Result<> detach();
+
+    // Closes sockets that are connected to a backend in state WEIR_BACKEND_REMOVED, or whose id was
+    // used again since: UDP always, TCP if their frontend says WEIR_SERVICE_CLOSE_TCP. In each of
+    // the network namespaces (descriptors of pods' and the node's own); after an error in one, in
+    // the others all the same. Returns how many. Leaves sockets in weir_spilled alone, and
+    // unconnected ones: their next datagram goes to another backend. Precondition: maps().backends
+    // is acquired.
+    Result<std::uint32_t> close_stale_sockets(std::span<const int> network_namespaces) const;
 
     Result<ServiceOutcomes> outcomes() const; // summed over the CPUs
     std::vector<MapInfo> map_infos() const;

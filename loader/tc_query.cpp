@@ -4,50 +4,29 @@
 #include <libmnl/libmnl.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
-#include <unistd.h>
 
 #include <array>
-#include <functional>
-#include <memory>
+
+#include "loader/netlink.h"
 
 namespace weir {
 namespace {
 
-struct SocketCloser {
-    void operator()(mnl_socket* socket) const { mnl_socket_close(socket); }
-};
-using Handler = std::function<void(const nlmsghdr*)>;
-
-int call_handler(const nlmsghdr* message, void* handler) {
-    (*static_cast<const Handler*>(handler))(message);
-    return MNL_CB_OK;
-}
-
 // Asks for all objects of a kind on one interface.
 Result<> dump(std::uint16_t type, std::uint32_t ifindex, std::uint32_t parent,
-              const Handler& handler) {
-    const std::unique_ptr<mnl_socket, SocketCloser> socket(mnl_socket_open(NETLINK_ROUTE));
-    if (!socket || mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) < 0)
-        return failure_errno("open a netlink socket");
-    std::array<char, 32768> buffer{};
+              const Netlink::Handler& handler) {
+    auto netlink = Netlink::open(NETLINK_ROUTE);
+    if (!netlink) return std::unexpected(std::move(netlink.error()));
+    std::array<char, 512> buffer{};
     nlmsghdr* request = mnl_nlmsg_put_header(buffer.data());
     request->nlmsg_type = type;
     request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-    request->nlmsg_seq = 1;
     auto* tc = static_cast<tcmsg*>(mnl_nlmsg_put_extra_header(request, sizeof(tcmsg)));
     tc->tcm_ifindex = static_cast<int>(ifindex);
     tc->tcm_parent = parent;
-    if (mnl_socket_sendto(socket.get(), request, request->nlmsg_len) < 0)
-        return failure_errno("ask for tc objects");
-    for (int status = MNL_CB_OK; status > MNL_CB_STOP;) {
-        const auto length = mnl_socket_recvfrom(socket.get(), buffer.data(), buffer.size());
-        if (length < 0) return failure_errno("read tc objects");
-        status = mnl_cb_run(buffer.data(), static_cast<std::size_t>(length), 1,
-                            mnl_socket_get_portid(socket.get()), call_handler,
-                            const_cast<Handler*>(&handler));
-        if (status < 0) return failure_errno("read tc objects");
-    }
-    return {};
+    auto asked = netlink->ask(request, handler);
+    if (!asked) asked.error().what = "ask for tc objects: " + asked.error().what;
+    return asked;
 }
 
 int keep_kind(const nlattr* attribute, void* kind) {

@@ -17,6 +17,10 @@ constexpr ServiceSizes kSizes{
 class ServiceAttachTest : public ServiceTest {
 protected:
     void SetUp() override { ASSERT_TRUE(dataplane().detach()); }
+    void TearDown() override {
+        ASSERT_TRUE(remove_everything(bpffs_.path())); // unmounting lets go of links only later
+        ASSERT_TRUE(dataplane().attach(cgroup()));
+    }
 
     ServiceDataplane open(const ServiceSizes& sizes = kSizes) {
         auto opened = ServiceDataplane::open({.bpffs = bpffs_.path(), .sizes = sizes});

@@ -238,11 +238,15 @@ TEST_P(ServiceSocketTest, TheConnectionsOfABackendAreCounted) {
 TEST_P(ServiceSocketTest, ASocketThatFindsItsSetFullIsRecordedAllTheSame) {
     const auto id = add_backend(GetParam().backends[0]);
     add_service(service(), {id});
-    for (std::uint32_t i = 0; i < maps().sockets.size(); ++i)
-        for (auto& cookie : maps().sockets[i].cookies)
-            cookie = ~std::uint64_t{0};
+    const auto fill_with = [](std::uint64_t other_socket) {
+        for (std::uint32_t i = 0; i < maps().sockets.size(); ++i)
+            for (auto& cookie : maps().sockets[i].cookies)
+                cookie = other_socket;
+    };
+    fill_with(~std::uint64_t{0});
     TestSocket udp = datagram();
     ASSERT_EQ(udp.connect(service()), 0);
+    fill_with(0);
     EXPECT_EQ(udp.peer(), service());
     EXPECT_EQ(backend(id).live, 1u);
     udp.close();

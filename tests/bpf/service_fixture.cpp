@@ -3,9 +3,11 @@
 
 #include <sys/time.h>
 
+#include <cstdio>
 #include <cstdlib>
 
 #include "tests/loader/kernel_fixture.h"
+#include "tests/support/test_cgroup.h"
 
 namespace weir::test {
 namespace {
@@ -97,27 +99,49 @@ std::optional<SocketEnd> TestSocket::accept() {
     return connection.is_open() ? std::optional(SocketEnd(raw)) : std::nullopt;
 }
 
+const std::filesystem::path& ServiceTest::cgroup() {
+    static const TestCgroup cgroup;
+    return cgroup.path();
+}
+
+ServiceDataplane& ServiceTest::dataplane() {
+    static ServiceDataplane dataplane = [] {
+        enter_service_netns();
+        auto opened = ServiceDataplane::open({.bpffs = {},
+                                              .sizes = {.frontends = 1024,
+                                                        .slots = 16384,
+                                                        .backends = 1024,
+                                                        .source_ranges = 64,
+                                                        .affinities = 1024}});
+        const auto attached = opened ? opened->attach(cgroup()) : std::unexpected(opened.error());
+        if (!attached) {
+            std::fprintf(stderr, "%s\n", attached.error().what.c_str());
+            std::abort();
+        }
+        return std::move(*opened);
+    }();
+    return dataplane;
+}
+
 ServiceTest::ServiceTest() {
-    enter_service_netns();
-    auto opened = ServiceDataplane::open({.bpffs = {},
-                                          .sizes = {.frontends = 1024,
-                                                    .slots = 16384,
-                                                    .backends = 1024,
-                                                    .source_ranges = 64,
-                                                    .affinities = 1024}});
-    if (!opened) {
-        ADD_FAILURE() << opened.error().what;
-        std::abort();
-    }
-    dataplane_ = std::make_unique<ServiceDataplane>(std::move(*opened));
-    const auto attached = dataplane_->attach(cgroup_.path());
-    EXPECT_TRUE(attached) << attached.error().what;
+    outcomes_before_ = dataplane().outcomes().value();
+}
+
+ServiceTest::~ServiceTest() {
+    std::vector<weir_affinity_key> clients;
+    EXPECT_TRUE(maps().affinities.for_each(
+        [&](const weir_affinity_key& client, const weir_affinity&) { clients.push_back(client); }));
+    EXPECT_FALSE(maps().affinities.erase(clients).error);
+    EXPECT_FALSE(maps().services.erase(frontends_).error);
 }
 
 std::uint64_t ServiceTest::outcome(weir_service_outcome outcome) const {
-    const auto outcomes = dataplane_->outcomes();
-    EXPECT_TRUE(outcomes);
-    return outcomes ? (*outcomes)[outcome] : 0;
+    return dataplane().outcomes().value()[outcome] - outcomes_before_[outcome];
+}
+
+void ServiceTest::write(const weir_service_key& key, const weir_service& service) {
+    ASSERT_TRUE(maps().services.update(key, service));
+    frontends_.push_back(key);
 }
 
 std::uint32_t ServiceTest::add_backend(std::string_view text, std::uint16_t port) {
@@ -157,7 +181,7 @@ void ServiceTest::add_service(const SocketEnd& frontend, const std::vector<std::
         key.address = frontend.address;
         key.port = htons(frontend.port);
         key.protocol = protocol;
-        ASSERT_TRUE(maps().services.update(key, service));
+        write(key, service);
     }
 }
 
@@ -166,7 +190,7 @@ void ServiceTest::add_wildcard(std::string_view text) {
     key.address = address(text);
     weir_service nothing{};
     nothing.flags = WEIR_SERVICE_DROP;
-    ASSERT_TRUE(maps().services.update(key, nothing));
+    write(key, nothing);
 }
 
 std::vector<int> ServiceTest::spread(const SocketEnd& frontend,

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include <cstdint>
-#include <memory>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,7 +16,6 @@
 #include "loader/fd.h"
 #include "loader/service_dataplane.h"
 #include "tests/support/address.h"
-#include "tests/support/test_cgroup.h"
 
 namespace weir::test {
 
@@ -62,14 +61,17 @@ private:
     Fd fd_;
 };
 
+// All tests share one dataplane and cgroup: attaching takes longer than any of them.
 class ServiceTest : public ::testing::Test {
 protected:
     ServiceTest();
+    ~ServiceTest() override;
 
-    const ServiceMaps& maps() const { return dataplane_->maps(); }
-    ServiceDataplane& dataplane() { return *dataplane_; }
-    const std::filesystem::path& cgroup() const { return cgroup_.path(); }
-    weir_backend& backend(std::uint32_t id) { return maps().backends[id]; }
+    static const ServiceMaps& maps() { return dataplane().maps(); }
+    static ServiceDataplane& dataplane();
+    static const std::filesystem::path& cgroup();
+    static weir_backend& backend(std::uint32_t id) { return maps().backends[id]; }
+    // Counted in this test.
     std::uint64_t outcome(weir_service_outcome outcome) const;
 
     // An active backend; its id.
@@ -81,12 +83,15 @@ protected:
     // As the compiler writes it: whatever port the service does not have.
     void add_wildcard(std::string_view address);
     // Connects UDP sockets, which needs nobody to answer. How many each backend got.
-    std::vector<int> spread(const SocketEnd& frontend, const std::vector<std::uint32_t>& backends,
-                            int connections, int family = AF_INET);
+    static std::vector<int> spread(const SocketEnd& frontend,
+                                   const std::vector<std::uint32_t>& backends, int connections,
+                                   int family = AF_INET);
 
 private:
-    TestCgroup cgroup_;
-    std::unique_ptr<ServiceDataplane> dataplane_;
+    void write(const weir_service_key& key, const weir_service& service);
+
+    std::vector<weir_service_key> frontends_;
+    ServiceOutcomes outcomes_before_{};
     std::uint32_t next_backend_ = 1;
     std::uint32_t next_slot_ = 0;
 };
