@@ -85,8 +85,7 @@ void Planner::make_table(const RuleListPtr& list, std::uint32_t predecessor) {
         mirror_.give_table(predecessor, list);
         return;
     }
-    // Only now: until it ends, a class is what the fresh ones that its addresses go to are told
-    // from.
+    // Only now: the fresh ones that its addresses go to are told from the class that ends.
     table.rows.erase(std::remove_if(table.rows.begin(), table.rows.end(),
                                     [this](const auto& row) { return is_ending(row.first); }),
                      table.rows.end());
