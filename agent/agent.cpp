@@ -33,8 +33,10 @@
 #include "agent/kube/api/installation.h"
 #include "agent/kube/api/kubeconfig.h"
 #include "agent/kube/manifest_source.h"
+#include "agent/rehearsal.h"
 #include "agent/removal.h"
 #include "agent/run_lock.h"
+#include "agent/succession.h"
 
 namespace weir {
 namespace {
@@ -48,6 +50,8 @@ CniPlaces cni_places(const Config& config) {
             .program = default_cni_program(),
             .socket = config.run_dir + "/cni.sock"};
 }
+constexpr std::chrono::seconds kRebind{1};
+constexpr std::chrono::seconds kRehearseAgain{5};
 
 void log_problem(const Problem& problem) {
     const std::string text = to_string(problem);
@@ -70,32 +74,44 @@ public:
           flows_(config.flow_memory),
           installer_(context_, cni_places(config)) {}
 
+    // Enforces from here on, or waits for its turn.
     Result<> start() {
-        if (auto locked = lock(); !locked) return locked;
-        if (auto opened = open_kernel(); !opened) return opened;
-        if (auto followed = follow_source(); !followed) return followed;
-        return serve();
+        if (auto served = serve_admin_socket(); !served) return served;
+        if (config_.stands_by) return wait_for_turn();
+        auto lock = RunLock::take(config_.run_dir, config_.bpffs);
+        if (lock) return begin(std::move(*lock));
+        if (lock.error().code == EWOULDBLOCK && config_.takes_over) return wait_for_turn();
+        return std::unexpected(std::move(lock.error()));
     }
 
-    void run() {
+    // Until it is told to end, or another agent's turn comes. Fails when its own turn cannot begin.
+    Result<> run() {
         boost::asio::signal_set signals(context_, SIGTERM, SIGINT);
         signals.async_wait([this](const boost::system::error_code&, int) { leave(); });
         context_.run();
-        if (installation_ && installation_->is_removed()) return take_off();
-        spdlog::info("stopping; policy stays in force");
+        if (is_to_be_taken_off()) return take_off();
+        if (begun_ && !has_yielded_) spdlog::info("stopping; policy stays in force");
         control_server_.reset();
+        return std::move(failure_);
     }
+
+    bool has_yielded() const { return has_yielded_; }
 
 private:
     // Whoever uninstalls Weir deletes all of it at once: the news of that may come after the
     // signal.
     void leave() {
-        if (!installation_) return context_.stop();
+        if (!installation_ || !begun_) return context_.stop();
         installation_->expect_removal(kUninstallPatience, [this] { context_.stop(); });
     }
 
+    // By the agent that enforces: another one goes on otherwise.
+    bool is_to_be_taken_off() const {
+        return begun_ && !has_yielded_ && installation_ && installation_->is_removed();
+    }
+
     // New pods first: one that starts from here on starts without Weir.
-    void take_off() {
+    Result<> take_off() {
         const auto unchained = config_.cni_conf_dir.empty()
                                    ? Result<std::vector<std::filesystem::path>>()
                                    : uninstall_cni(cni_places(config_));
@@ -105,19 +121,48 @@ private:
         if (unchained && removed) {
             spdlog::info("stopping; Weir is off this node: {} interfaces, {} pins",
                          removed->interfaces, removed->pins);
-            return;
+            return {};
         }
         spdlog::error(
             "stopping; Weir is not off this node: {}: run `weir uninstall` and `weir cleanup` on "
             "it",
             unchained ? removed.error().what : unchained.error().what);
+        return {};
     }
 
-    Result<> lock() {
-        auto taken = RunLock::take(config_.run_dir, config_.bpffs);
-        if (!taken) return std::unexpected(std::move(taken.error()));
-        lock_ = std::move(*taken);
+    Result<> wait_for_turn() {
+        if (auto followed = follow_source(); !followed) return followed;
+        succession_ = std::make_unique<Succession>(
+            context_, config_,
+            Succession::Handlers{.is_prepared = [this] { return prepare(); },
+                                 .on_turn =
+                                     [this](RunLock lock) {
+                                         failure_ = begin(std::move(lock));
+                                         if (!failure_) context_.stop();
+                                     }});
         return {};
+    }
+
+    // The whole state is read and would be in force at once.
+    Result<> prepare() {
+        if (!has_state_) return failure("waiting for " + source_->status().waiting_for);
+        const auto now = std::chrono::steady_clock::now();
+        if (rehearsed_ || now < next_rehearsal_) return rehearsed_;
+        next_rehearsal_ = now + kRehearseAgain;
+        rehearsed_ = rehearse(config_, inventory_);
+        give_back_memory();
+        return rehearsed_;
+    }
+
+    Result<> begin(RunLock lock) {
+        lock_ = std::move(lock);
+        if (auto opened = open_kernel(); !opened) return opened;
+        if (source_ == nullptr) {
+            if (auto followed = follow_source(); !followed) return followed;
+        } else if (has_state_) {
+            enforcer_->apply({.upserts = inventory_.objects(), .erasures = {}});
+        }
+        return serve();
     }
 
     Result<> open_kernel() {
@@ -132,13 +177,14 @@ private:
 
     Result<> follow_source() {
         const auto on_change = [this](const Change& change) {
+            has_state_ = true;
             inventory_.apply(change);
-            enforcer_->apply(change);
+            if (enforcer_) enforcer_->apply(change);
         };
         if (config_.manifests.empty()) {
             const auto access = [this] {
                 return config_.kubeconfig.empty()
-                           ? in_cluster_access()
+                           ? in_cluster_access(config_.api_servers)
                            : read_kubeconfig(config_.kubeconfig, config_.context);
             };
             source_ = std::make_unique<ApiSource>(context_, access, on_change, log_problem);
@@ -151,7 +197,7 @@ private:
         return source_->start();
     }
 
-    void follow_installation(const Reflector::AccessProvider& access) {
+    void follow_installation(const AccessProvider& access) {
         if (config_.installation.empty()) return;
         const auto slash = config_.installation.find('/');
         installation_ =
@@ -162,15 +208,19 @@ private:
     // The first revision comes into force here, or when the source has been read. If it does not
     // fit, an earlier agent's stays, and whoever asks is told.
     Result<> serve() {
-        attachments_ = std::make_unique<Attachments>(context_, *enforcer_, inventory_);
-        const ControlContext control{.config = config_,
-                                     .enforcer = *enforcer_,
-                                     .inventory = inventory_,
-                                     .flows = flows_,
-                                     .source = *source_,
-                                     .attachments = *attachments_,
-                                     .installer = installer_,
-                                     .started = std::chrono::system_clock::now()};
+        attachments_ = std::make_unique<Attachments>(
+            context_, *enforcer_, inventory_,
+            [this](const ObjectName& pod) { source_->look_for_pod(pod); });
+        const ControlContext& control =
+            begun_.emplace(ControlContext{.config = config_,
+                                          .enforcer = *enforcer_,
+                                          .inventory = inventory_,
+                                          .flows = flows_,
+                                          .source = *source_,
+                                          .attachments = *attachments_,
+                                          .installer = installer_,
+                                          .yield = [this] { yield(); },
+                                          .started = std::chrono::system_clock::now()});
         metrics_ = std::make_unique<Metrics>(control);
         enforcer_->on_revision([this](const RevisionStatus& revision) {
             announce_first(revision);
@@ -179,7 +229,7 @@ private:
             attachments_->revision_in_force();
             give_back_memory();
         });
-        if (auto listening = start_http(control); !listening) return listening;
+        if (auto listening = start_http(); !listening) return listening;
         if (source_->status().has_synced) {
             if (auto enforced = enforcer_->enforce(); !enforced) {
                 spdlog::error("{}", enforced.error().what);
@@ -223,29 +273,65 @@ private:
         });
     }
 
-    Result<> start_http(const ControlContext& control) {
-        if (config_.http_address == "none") return {};
-        const auto ready = [control] {
-            return Page{.status = is_ready(control) ? 200 : 503,
-                        .body = readiness_text(control) + "\n"};
-        };
+    void yield() {
+        spdlog::info("another agent takes over this node");
+        has_yielded_ = true;
+        context_.stop();
+    }
+
+    // Also while this agent waits for its turn: it lives then and is not ready.
+    AdminServer::Pages pages() {
         AdminServer::Pages pages;
         pages["/livez"] = [] { return Page{.body = "ok\n"}; };
-        pages["/readyz"] = ready;
-        pages["/healthz"] = ready;
+        pages["/readyz"] = pages["/healthz"] = [this] {
+            if (!begun_) return Page{.status = 503, .body = succession_->state() + "\n"};
+            return Page{.status = is_ready(*begun_) ? 200 : 503,
+                        .body = readiness_text(*begun_) + "\n"};
+        };
         pages["/metrics"] = [this] {
+            if (!metrics_) return Page{.status = 503, .body = succession_->state() + "\n"};
             return Page{.content_type = "text/plain; version=0.0.4; charset=utf-8",
                         .body = metrics_->text()};
         };
-        auto server = AdminServer::start(context_, config_.http_address, std::move(pages));
+        return pages;
+    }
+
+    Result<> serve_admin_socket() {
+        if (config_.admin_socket.empty()) return {};
+        auto server = AdminServer::start_unix(context_, config_.admin_socket, pages());
         if (!server) return std::unexpected(std::move(server.error()));
-        admin_server_ = std::move(*server);
+        admin_socket_ = std::move(*server);
+        return {};
+    }
+
+    // After a take-over the address may be in use for a moment yet.
+    Result<> start_http() {
+        if (config_.http_address == "none") return {};
+        auto server = AdminServer::start(context_, config_.http_address, pages());
+        if (server) {
+            admin_server_ = std::move(*server);
+            return {};
+        }
+        if (succession_ == nullptr || server.error().code != EADDRINUSE)
+            return std::unexpected(std::move(server.error()));
+        spdlog::warn("{}; trying again", server.error().what);
+        rebind_.expires_after(kRebind);
+        rebind_.async_wait([this](const boost::system::error_code& error) {
+            if (error) return;
+            if (const auto bound = start_http(); !bound) spdlog::error("{}", bound.error().what);
+        });
         return {};
     }
 
     const Config& config_;
     boost::asio::io_context context_{1};
     boost::asio::steady_timer trim_{context_};
+    boost::asio::steady_timer rebind_{context_};
+    Result<> failure_;
+    bool has_yielded_ = false;
+    bool has_state_ = false; // the source has been read once
+    Result<> rehearsed_ = failure("not compiled yet");
+    std::chrono::steady_clock::time_point next_rehearsal_;
     std::optional<RunLock> lock_;
     Inventory inventory_;
     FlowStore flows_;
@@ -255,8 +341,11 @@ private:
     std::unique_ptr<Installation> installation_;
     std::unique_ptr<Attachments> attachments_;
     CniInstaller installer_;
+    std::optional<ControlContext> begun_; // its turn has
     std::unique_ptr<Metrics> metrics_;
     std::unique_ptr<AdminServer> admin_server_;
+    std::unique_ptr<AdminServer> admin_socket_;
+    std::unique_ptr<Succession> succession_;
     std::unique_ptr<ControlServer> control_server_;
     std::unique_ptr<HookWatch> hook_watch_;
     std::unique_ptr<CniServer> cni_server_;
@@ -269,10 +358,13 @@ Result<> run_agent(const Config& config) {
     spdlog::set_default_logger(spdlog::stderr_color_mt("weir"));
     // One thread does nearly all the work: an arena for each of the others would only lie idle.
     ::mallopt(M_ARENA_MAX, 1);
-    Agent agent(config);
-    if (auto started = agent.start(); !started) return started;
-    agent.run();
-    return {};
+    {
+        Agent agent(config);
+        if (auto started = agent.start(); !started) return started;
+        auto ended = agent.run();
+        if (!agent.has_yielded()) return ended;
+    }
+    return std::unexpected(stand_by());
 }
 
 } // namespace weir

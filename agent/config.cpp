@@ -10,6 +10,10 @@
 
 namespace weir {
 
+MeshNames mesh_names(const Config& config) {
+    return {Symbol(config.root_namespace), Symbol(config.trust_domain)};
+}
+
 std::string default_node_name() {
     std::array<char, HOST_NAME_MAX + 1> name{};
     if (::gethostname(name.data(), name.size() - 1) != 0) return "localhost";

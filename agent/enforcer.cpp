@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "agent/config.h"
+#include "agent/endpoint/endpoint_file.h"
 #include "agent/endpoint/interface_watch.h"
 #include "agent/map_report.h"
 #include "agent/reclaimer.h"
@@ -21,14 +22,6 @@ namespace weir {
 namespace {
 
 constexpr std::chrono::seconds kRetryAfter{2};
-
-std::string misfit_text(const DoesNotFit& misfit) {
-    const std::string culprit = misfit.policy.empty() ? "" : " because of " + misfit.policy;
-    return fmt::format(
-        "the new state does not fit{}: {} needs {} entries and has {}; the old revision stays in "
-        "force; raise --map-memory, or remove policies, rules or address blocks",
-        culprit, misfit.map, misfit.needed, misfit.limit);
-}
 
 std::unexpected<Error> nothing_desired_yet() {
     return std::unexpected(Error{
@@ -40,6 +33,21 @@ void warn(const Result<>& result) {
 }
 
 } // namespace
+
+CompilerOptions compiler_options(const Config& config, const Limits& limits) {
+    CompilerOptions options;
+    options.limits = limits;
+    const MeshNames mesh = mesh_names(config);
+    options.root_namespace = mesh.root_namespace;
+    options.trust_domain = mesh.trust_domain;
+    return options;
+}
+
+LocalPod local_pod(const Endpoint& endpoint) {
+    return {.slot = endpoint.slot,
+            .pod = {Symbol(endpoint.ns), Symbol(endpoint.name)},
+            .addresses = endpoint.link.addresses};
+}
 
 Result<std::unique_ptr<Enforcer>> Enforcer::open(boost::asio::io_context& context,
                                                  const Config& config) {
@@ -58,8 +66,8 @@ Result<std::unique_ptr<Enforcer>> Enforcer::open(boost::asio::io_context& contex
 Enforcer::Enforcer(boost::asio::io_context& context, const Config& config, Dataplane dataplane)
     : context_(context),
       dataplane_(std::move(dataplane)),
-      endpoints_(std::filesystem::path(config.run_dir) / "endpoints.json"),
-      compiler_({.limits = limits_of(dataplane_)}),
+      endpoints_(std::filesystem::path(config.run_dir) / kEndpointFile),
+      compiler_(compiler_options(config, limits_of(dataplane_))),
       reclaimer_(std::make_unique<Reclaimer>(context)) {}
 
 Enforcer::~Enforcer() = default;
@@ -201,9 +209,7 @@ void Enforcer::retry_later() {
 }
 
 void Enforcer::set_local(const Endpoint& endpoint) {
-    compiler_.set_local({.slot = endpoint.slot,
-                         .pod = {Symbol(endpoint.ns), Symbol(endpoint.name)},
-                         .addresses = endpoint.link.addresses});
+    compiler_.set_local(local_pod(endpoint));
 }
 
 Result<> Enforcer::connect(const Endpoint& endpoint) {

@@ -38,6 +38,10 @@ struct RevisionStatus {
     std::string write_error; // empty unless the last write failed
 };
 
+// What the compiler is told beside the state.
+CompilerOptions compiler_options(const Config& config, const Limits& limits);
+LocalPod local_pod(const Endpoint& endpoint);
+
 class Enforcer {
 public:
     // Opens the maps, or adopts an earlier agent's, and restores the endpoints. Policy is that of

@@ -35,4 +35,12 @@ std::string kept_maps_notice(const Dataplane& dataplane) {
         fmt::join(kept, ", "));
 }
 
+std::string misfit_text(const DoesNotFit& misfit) {
+    const std::string culprit = misfit.policy.empty() ? "" : " because of " + misfit.policy;
+    return fmt::format(
+        "the new state does not fit{}: {} needs {} entries and has {}; the old revision stays in "
+        "force; raise --map-memory, or remove policies, rules or address blocks",
+        culprit, misfit.map, misfit.needed, misfit.limit);
+}
+
 } // namespace weir

@@ -9,6 +9,7 @@
 namespace weir {
 
 class Dataplane;
+struct DoesNotFit;
 struct Usage;
 
 // Of a map that the compiler fills.
@@ -28,5 +29,8 @@ MapMemory map_memory_of(const Dataplane& dataplane);
 
 // Which maps keep the size of an earlier budget and what can be done; empty if none does.
 std::string kept_maps_notice(const Dataplane& dataplane);
+
+// What does not fit, and the remedy.
+std::string misfit_text(const DoesNotFit& misfit);
 
 } // namespace weir

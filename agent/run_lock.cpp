@@ -36,8 +36,11 @@ Result<Fd> lock(const std::filesystem::path& path, int flags) {
     if (!fd.is_open()) return failure_errno("open " + path.string());
     if (::flock(fd.value(), LOCK_EX | LOCK_NB) == 0) return fd;
     if (errno != EWOULDBLOCK) return failure_errno("lock " + path.string());
-    return failure(
-        fmt::format("another agent (pid {}) uses {}", holder_of(fd.value()), path.string()));
+    const int holder = holder_of(fd.value()); // unknown in another pid namespace
+    return std::unexpected(
+        Error{EWOULDBLOCK,
+              fmt::format("another agent{} uses {}",
+                          holder > 0 ? fmt::format(" (pid {})", holder) : "", path.string())});
 }
 
 } // namespace

@@ -13,8 +13,8 @@ namespace weir {
 
 class RunLock {
 public:
-    // Makes run_dir if it is missing. Locks bpffs too when it exists. Fails when another process
-    // has either, naming its pid.
+    // Makes run_dir if it is missing. Locks bpffs too when it exists. EWOULDBLOCK when another
+    // process has either; the error names its pid, as far as it can be seen from here.
     static Result<RunLock> take(const std::filesystem::path& run_dir,
                                 const std::filesystem::path& bpffs);
 

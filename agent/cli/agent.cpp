@@ -40,6 +40,15 @@ void add_agent(CLI::App& app, Options& options) {
     command->add_option("--context", config->context, "Context of the kubeconfig")
         ->type_name("NAME")
         ->needs(kubeconfig);
+    command
+        ->add_option("--api-server", config->api_servers,
+                     "API servers of the own cluster, tried in this order; empty: its service "
+                     "address, which needs somebody that serves it, as kube-proxy does")
+        ->envname("WEIR_API_SERVER")
+        ->type_name("HOST:PORT,...")
+        ->delimiter(',')
+        ->excludes(manifests)
+        ->excludes(kubeconfig);
     command->add_option("--node-name", config->node_name, "Name of this node's Node object")
         ->envname("WEIR_NODE_NAME");
     command->add_option("--bpffs", options.bpffs, "Folder for pinned programs and maps")
@@ -47,6 +56,23 @@ void add_agent(CLI::App& app, Options& options) {
         ->type_name("DIR");
     command->add_option("--http-address", config->http_address, "Of /metrics and health; none: off")
         ->envname("WEIR_HTTP_ADDRESS");
+    command
+        ->add_option("--admin-socket", config->admin_socket,
+                     "Unix socket for the same, which `weir probe` asks; empty: off")
+        ->envname("WEIR_ADMIN_SOCKET")
+        ->type_name("PATH");
+    command->add_flag("--take-over", config->takes_over,
+                      "Let another agent of this node go on until this one can, then take over");
+    command
+        ->add_flag("--standby", config->stands_by,
+                   "Wait until no other agent enforces; set by one that has yielded")
+        ->group("");
+    command
+        ->add_option("--root-namespace", config->root_namespace,
+                     "Where AuthorizationPolicies are for all namespaces")
+        ->envname("WEIR_ROOT_NAMESPACE");
+    command->add_option("--trust-domain", config->trust_domain, "Of workload identities")
+        ->envname("WEIR_TRUST_DOMAIN");
     command->add_option("--flow-memory", config->flow_memory, "Bytes for recent flows")
         ->envname("WEIR_FLOW_MEMORY")
         ->transform(CLI::AsSizeValue(false))

@@ -31,6 +31,7 @@ std::unique_ptr<CLI::App> command_tree(Options& options) {
     add_check(*app, options);
     add_verdicts(*app, options);
     add_install(*app, options);
+    add_probe(*app, options);
     add_cleanup(*app, options);
     add_completion(*app, options);
     add_version(*app, options);

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::chrono::seconds kCallTimeout{30};
 constexpr std::chrono::seconds kPreviewTimeout{600};
+constexpr std::chrono::seconds kYieldTimeout{5};
 
 CallError error_of(const grpc::Status& status, const std::string& socket,
                    std::chrono::seconds timeout = kCallTimeout) {
@@ -107,6 +108,10 @@ Answer<v1::PolicyDetails> ControlClient::show_policy(const v1::ShowPolicyRequest
 
 Answer<v1::ExplainResponse> ControlClient::explain(const v1::ExplainRequest& request) {
     return stub_->call(&v1::Control::Stub::Explain, request);
+}
+
+Answer<v1::YieldResponse> ControlClient::yield() {
+    return stub_->call(&v1::Control::Stub::Yield, v1::YieldRequest(), kYieldTimeout);
 }
 
 Answer<v1::DiffResponse> ControlClient::diff(const v1::DiffRequest& request) {

@@ -31,6 +31,7 @@ public:
     Answer<v1::RemoveEndpointResponse> remove_endpoint(const v1::RemoveEndpointRequest& request);
     Answer<v1::ListPoliciesResponse> list_policies(const v1::ListPoliciesRequest& request);
     Answer<v1::PolicyDetails> show_policy(const v1::ShowPolicyRequest& request);
+    Answer<v1::YieldResponse> yield(); // waits at most 5 s
     Answer<v1::ExplainResponse> explain(const v1::ExplainRequest& request);
     // These two may take minutes in a large cluster.
     Answer<v1::DiffResponse> diff(const v1::DiffRequest& request);

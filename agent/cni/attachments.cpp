@@ -18,6 +18,12 @@
 namespace weir {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
+// The watch nearly always has the pod before the kubelet starts it; else it is asked for.
+constexpr std::chrono::milliseconds kLookAfter{200};
+constexpr std::chrono::milliseconds kLookAgain{2000};
+
 std::unexpected<CniError> fail(std::uint32_t code, std::string message, std::string details = {}) {
     return std::unexpected(CniError{code, std::move(message), std::move(details)});
 }
@@ -34,6 +40,10 @@ EndpointSpec spec_of(const CniRequest& request) {
     return spec;
 }
 
+ObjectName pod_of(const CniRequest& request) {
+    return {Symbol(request.pod_namespace), Symbol(request.pod_name)};
+}
+
 bool is_of(const Endpoint& endpoint, const CniAttachment& attachment) {
     return endpoint.container == attachment.container && endpoint.interface == attachment.interface;
 }
@@ -43,16 +53,23 @@ bool is_of(const Endpoint& endpoint, const CniAttachment& attachment) {
 // An ADD that has its endpoint and waits for the pod's object.
 struct Attachments::Waiting {
     Waiting(boost::asio::io_context& context, CniRequest asked, Done callback)
-        : request(std::move(asked)), done(std::move(callback)), timer(context) {}
+        : request(std::move(asked)),
+          done(std::move(callback)),
+          timer(context),
+          deadline(Clock::now() + std::chrono::milliseconds(request.timeout_ms)) {}
 
     CniRequest request;
     Done done;
     boost::asio::steady_timer timer;
+    Clock::time_point deadline;
 };
 
 Attachments::Attachments(boost::asio::io_context& context, Enforcer& enforcer,
-                         const Inventory& inventory)
-    : context_(context), enforcer_(enforcer), inventory_(inventory) {
+                         const Inventory& inventory, LookFor look_for)
+    : context_(context),
+      enforcer_(enforcer),
+      inventory_(inventory),
+      look_for_(std::move(look_for)) {
     for (const char* command : {"ADD", "DEL", "CHECK", "STATUS", "GC"})
         for (const bool is_done : {false, true})
             counts_[{command, is_done}] = 0;
@@ -120,10 +137,18 @@ void Attachments::add(const CniRequest& request, Done done) {
 void Attachments::wait(const CniRequest& request, Done done) {
     const auto waiting = std::make_shared<Waiting>(context_, request, std::move(done));
     waiting_.push_back(waiting);
-    waiting->timer.expires_after(std::chrono::milliseconds(request.timeout_ms));
+    wait_on(waiting, kLookAfter);
+}
+
+void Attachments::wait_on(const std::shared_ptr<Waiting>& waiting,
+                          std::chrono::milliseconds pause) {
+    waiting->timer.expires_at(std::min(waiting->deadline, Clock::now() + pause));
     waiting->timer.async_wait([this, weak = std::weak_ptr(waiting)](const auto& error) {
         const auto late = weak.lock(); // none: it was answered at the last moment
-        if (!error && late) expire(late);
+        if (error || !late) return;
+        if (Clock::now() >= late->deadline) return expire(late);
+        look_for_(pod_of(late->request));
+        wait_on(late, kLookAgain);
     });
 }
 
@@ -153,7 +178,7 @@ void Attachments::finish_if(Condition&& condition, const CniReply& reply) {
 }
 
 bool Attachments::is_known(const CniRequest& request) const {
-    const Pod* pod = inventory_.pod({Symbol(request.pod_namespace), Symbol(request.pod_name)});
+    const Pod* pod = inventory_.pod(pod_of(request));
     if (pod == nullptr) return false;
     const std::array<std::uint8_t, 16> any{};
     const auto uid = parse_uid(request.pod_uid);

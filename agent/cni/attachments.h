@@ -4,6 +4,7 @@
 // endpoint is there and closed; without an object in time it goes again.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "agent/cni/protocol.h"
+#include "policy/model.h"
 
 namespace boost::asio {
 class io_context;
@@ -31,8 +33,12 @@ public:
     // Requests answered, by command and whether they succeeded.
     using Counts = std::map<std::pair<std::string, bool>, std::uint64_t>;
 
+    // Asks the source for a pod that is waited for.
+    using LookFor = std::function<void(const ObjectName&)>;
+
     // All on the thread that runs the io_context, also the calls of `done`.
-    Attachments(boost::asio::io_context& context, Enforcer& enforcer, const Inventory& inventory);
+    Attachments(boost::asio::io_context& context, Enforcer& enforcer, const Inventory& inventory,
+                LookFor look_for);
     ~Attachments();
 
     // Calls done exactly once, perhaps before it returns; never after destruction.
@@ -60,6 +66,7 @@ private:
 
     bool is_known(const CniRequest& request) const;
     void wait(const CniRequest& request, Done done);
+    void wait_on(const std::shared_ptr<Waiting>& waiting, std::chrono::milliseconds pause);
     void expire(const std::shared_ptr<Waiting>& waiting);
     void finish(std::shared_ptr<Waiting> waiting, const CniReply& reply);
     // Ends those that the condition holds for.
@@ -69,6 +76,7 @@ private:
     boost::asio::io_context& context_;
     Enforcer& enforcer_;
     const Inventory& inventory_;
+    LookFor look_for_;
     WaitingList waiting_;
     Counts counts_;
 };

@@ -6,9 +6,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <thread>
 
 #include "loader/fd.h"
 
@@ -68,12 +70,10 @@ std::expected<std::string, std::string> receive_all(const Fd& fd, Clock::time_po
     }
 }
 
-} // namespace
+constexpr std::chrono::milliseconds kAskAgain{50};
 
-std::expected<CniReply, std::string> call_agent(const std::string& socket,
-                                                const CniRequest& request,
-                                                std::chrono::milliseconds timeout) {
-    const auto deadline = Clock::now() + timeout;
+std::expected<CniReply, std::string> ask(const std::string& socket, const CniRequest& request,
+                                         Clock::time_point deadline) {
     const auto fd = connect_to(socket);
     if (!fd) return std::unexpected(fd.error());
     if (auto sent = send_all(*fd, encode(request), deadline); !sent) {
@@ -84,6 +84,24 @@ std::expected<CniReply, std::string> call_agent(const std::string& socket,
     auto reply = decode_reply(*text);
     if (!reply) return std::unexpected(text->empty() ? "it hung up" : "it answered nonsense");
     return std::move(*reply);
+}
+
+} // namespace
+
+std::expected<CniReply, std::string> call_agent(const std::string& socket,
+                                                const CniRequest& request,
+                                                std::chrono::milliseconds timeout) {
+    const auto deadline = Clock::now() + timeout;
+    auto give_up = std::min(deadline, Clock::now() + kHandOver);
+    while (true) {
+        const auto began = Clock::now();
+        auto reply = ask(socket, request, deadline);
+        if (reply || request.command != "ADD") return reply;
+        const auto now = Clock::now();
+        if (now - began > kAskAgain) give_up = std::min(deadline, now + kHandOver); // it was there
+        if (now + kAskAgain >= give_up) return reply;
+        std::this_thread::sleep_for(kAskAgain);
+    }
 }
 
 } // namespace weir

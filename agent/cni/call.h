@@ -10,8 +10,12 @@
 
 namespace weir {
 
+// An agent may be taking over from another: for so long nobody answers at most.
+inline constexpr std::chrono::seconds kHandOver{10};
+
 // The agent's reply, or why there is none: nobody listens, it takes longer than the timeout, or it
-// hangs up. Then what was asked may have happened or not.
+// hangs up. Then what was asked may have happened or not. An ADD, which may be repeated, is asked
+// again within kHandOver where nobody listens or somebody hangs up.
 std::expected<CniReply, std::string> call_agent(const std::string& socket,
                                                 const CniRequest& request,
                                                 std::chrono::milliseconds timeout);

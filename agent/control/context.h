@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 
 namespace weir {
 
@@ -23,6 +24,7 @@ struct ControlContext {
     const Source& source;
     const Attachments& attachments;
     const CniInstaller& installer;
+    std::function<void()> yield; // leaves the node to another agent, after this turn of the loop
     std::chrono::system_clock::time_point started;
 };
 

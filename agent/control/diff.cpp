@@ -269,12 +269,13 @@ bool is_same_but_origin(const Object& a, const Object& b) {
 }
 
 Result<v1::DiffResponse> diff(const std::vector<SharedObject>& objects,
-                              const std::vector<SeenFlow>& flows, const v1::DiffRequest& request) {
+                              const std::vector<SeenFlow>& flows, const v1::DiffRequest& request,
+                              const MeshNames& mesh) {
     v1::DiffResponse response;
     const Change change = ChangeReader(objects, response).read(request);
     if (response.refused() || change.is_empty()) return response;
     const std::uint32_t limit = request.limit() == 0 ? kDefaultLimit : request.limit();
-    Worlds worlds{World(objects), World(changed(objects, change))};
+    Worlds worlds{World(objects, mesh), World(changed(objects, change), mesh)};
     if (auto compared = FlowComparer(worlds, response).compare(flows, limit); !compared) {
         return std::unexpected(std::move(compared.error()));
     }

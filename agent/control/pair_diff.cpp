@@ -104,8 +104,8 @@ private:
                 const auto policy = inventory.policies().find(key);
                 if (policy == inventory.policies().end()) continue;
                 const auto* pod = inventory.pod(name);
-                const bool selects =
-                    SubjectTest(policy->second).selects(*pod, inventory.ns(name.ns));
+                const bool selects = SubjectTest(policy->second, world->mesh().root_namespace)
+                                         .selects(*pod, inventory.ns(name.ns));
                 if (selects) return true;
             }
         }

@@ -35,10 +35,10 @@ PairEnd::Ends everywhere(const WorldEnd& before, const WorldEnd& after) {
     return ends;
 }
 
-std::string home_of(const Object& policy) {
+std::string home_of(const Object& policy, const Symbol& root_namespace) {
     if (const auto* network = std::get_if<NetworkPolicy>(&policy)) return network->name.ns.get();
     const auto* authorization = std::get_if<AuthorizationPolicy>(&policy);
-    if (authorization == nullptr || authorization->name.ns.get() == kRootNamespace) return "";
+    if (authorization == nullptr || authorization->name.ns == root_namespace) return "";
     return authorization->name.ns.get();
 }
 
@@ -54,7 +54,7 @@ PairGroups::PairGroups(const World& before, const World& after) : worlds_{&befor
 void PairGroups::collect(const World& world) {
     for (const auto& [key, policy] : world.inventory().policies()) {
         if (!known_.insert(&*policy).second) continue; // the same object in both worlds
-        policies_[home_of(policy)].push_back(&*policy);
+        policies_[home_of(policy, world.mesh().root_namespace)].push_back(&*policy);
         add_label_keys(policy, keys_);
         add_blocks(policy, blocks_);
     }
@@ -193,7 +193,7 @@ std::set<const Object*> PairGroups::policies_of(const PairEnd& group) const {
         const auto listed = policies_.find(home);
         if (listed == policies_.end()) continue;
         for (const auto* policy : listed->second) {
-            const SubjectTest test(*policy);
+            const SubjectTest test(*policy, worlds_[0]->mesh().root_namespace);
             for (const auto* world : worlds_) {
                 const auto* pod = world->inventory().pod(name);
                 if (pod != nullptr && test.selects(*pod, world->inventory().ns(name.ns))) {

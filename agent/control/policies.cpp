@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "agent/config.h"
 #include "agent/control/answers.h"
 #include "agent/control/policy_text.h"
 #include "agent/control/subjects.h"
@@ -100,7 +101,7 @@ v1::Policy policy_message(const ObjectKey& key, const Object& object,
     message.set_file(origin.file.get());
     message.set_line(origin.line);
     std::visit(Describer(message, context.inventory), object);
-    const SubjectTest test(object);
+    const SubjectTest test(object, Symbol(context.config.root_namespace));
     for (const auto& [slot, endpoint] : context.enforcer.endpoints().all()) {
         if (!test.may_select_in(endpoint.ns)) continue;
         const auto* pod = context.inventory.pod({Symbol(endpoint.ns), Symbol(endpoint.name)});

@@ -129,8 +129,8 @@ public:
 
     grpc::Status Diff(grpc::ServerContext* call, const v1::DiffRequest* request,
                       v1::DiffResponse* response) override {
-        return preview(call, response, [request](const PreviewInput& input) {
-            return diff(input.objects, input.flows, *request);
+        return preview(call, response, [this, request](const PreviewInput& input) {
+            return diff(input.objects, input.flows, *request, mesh_names(control_.config));
         });
     }
 
@@ -140,7 +140,16 @@ public:
             return suggest(input.objects, input.flows,
                            {.ns = request->namespace_(),
                             .node = control_.config.node_name,
-                            .include_denied = request->include_denied()});
+                            .include_denied = request->include_denied(),
+                            .mesh = mesh_names(control_.config)});
+        });
+    }
+
+    grpc::Status Yield(grpc::ServerContext* call, const v1::YieldRequest*,
+                       v1::YieldResponse* response) override {
+        return answer(call, response, [this] {
+            control_.yield();
+            return Reply<v1::YieldResponse>();
         });
     }
 

@@ -8,13 +8,12 @@
 
 namespace weir {
 
-// Where AuthorizationPolicies are for all namespaces.
-inline constexpr const char* kRootNamespace = "istio-system";
-
 class SubjectTest {
 public:
     // The object must outlive the test. One that is no policy selects nothing.
-    explicit SubjectTest(const Object& policy) : policy_(policy) {}
+    // root_namespace: whose AuthorizationPolicies are for all namespaces.
+    SubjectTest(const Object& policy, const Symbol& root_namespace)
+        : policy_(policy), root_namespace_(root_namespace) {}
 
     // Whether any pod of the namespace can be among the subjects, whatever its labels.
     bool may_select_in(const std::string& ns) const;
@@ -23,6 +22,7 @@ public:
 
 private:
     const Object& policy_;
+    Symbol root_namespace_;
 };
 
 } // namespace weir

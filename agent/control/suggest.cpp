@@ -104,7 +104,7 @@ struct Draft {
 class Suggester {
 public:
     Suggester(const std::vector<SharedObject>& objects, const SuggestOptions& options)
-        : objects_(objects), options_(options), now_(objects) {
+        : objects_(objects), options_(options), now_(objects, options.mesh) {
         std::vector<const Pod*> pods;
         for (const auto& [name, object] : now_.inventory().pods())
             pods.push_back(&std::get<Pod>(*object));
@@ -261,7 +261,7 @@ private:
         for (auto& object : decoded.objects) {
             if (object.object) change.upserts.emplace_back(*std::move(object.object));
         }
-        World then(changed(objects_, change));
+        World then(changed(objects_, change), options_.mesh);
         std::vector<ObjectName> pods;
         for (const auto& flow : used_) {
             pods.push_back(flow.source.pod);

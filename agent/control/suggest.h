@@ -9,6 +9,7 @@
 #include "agent/control/flow_summary.h"
 #include "agent/control/weir.pb.h"
 #include "loader/result.h"
+#include "policy/mesh_names.h"
 #include "policy/model.h"
 
 namespace weir {
@@ -17,6 +18,7 @@ struct SuggestOptions {
     std::string ns;
     std::string node; // whose flows were seen
     bool include_denied = false;
+    MeshNames mesh = {};
 };
 
 // Fails when the namespace has no pods, or what is in force cannot be compiled.

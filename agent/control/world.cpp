@@ -18,15 +18,18 @@ Limits no_limits() {
     return limits;
 }
 
-CompilerOptions options() {
+CompilerOptions options(const MeshNames& mesh) {
     CompilerOptions options;
+    options.root_namespace = mesh.root_namespace;
+    options.trust_domain = mesh.trust_domain;
     options.limits = no_limits();
     return options;
 }
 
 } // namespace
 
-World::World(const std::vector<SharedObject>& objects) : compiler_(options()) {
+World::World(const std::vector<SharedObject>& objects, const MeshNames& mesh)
+    : mesh_(mesh), compiler_(options(mesh)) {
     const Change change{.upserts = objects, .erasures = {}};
     inventory_.apply(change);
     compiler_.apply(change);

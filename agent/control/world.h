@@ -15,6 +15,7 @@
 #include "agent/inventory.h"
 #include "loader/result.h"
 #include "policy/compiler.h"
+#include "policy/mesh_names.h"
 
 namespace weir {
 
@@ -45,9 +46,10 @@ struct WorldPlace {
 
 class World {
 public:
-    explicit World(const std::vector<SharedObject>& objects);
+    World(const std::vector<SharedObject>& objects, const MeshNames& mesh);
 
     const Inventory& inventory() const { return inventory_; }
+    const MeshNames& mesh() const { return mesh_; }
     const RuleBook& rules() const { return compiler_.rules(); }
 
     // The end that has the address in this world. Family of the address.
@@ -72,6 +74,7 @@ public:
 
 private:
     Inventory inventory_{""};
+    MeshNames mesh_;
     Compiler compiler_;
     std::unordered_map<ObjectName, std::uint32_t, ObjectNameHash> slots_;
 };

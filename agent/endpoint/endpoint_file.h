@@ -10,6 +10,8 @@
 
 namespace weir {
 
+inline constexpr const char* kEndpointFile = "endpoints.json"; // in the run folder
+
 // Renamed into place when it is complete on disk; mode 0600.
 Result<> write_endpoints(const std::filesystem::path& file, const std::vector<Endpoint>& endpoints);
 // No file: none.

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/http/admin_server.h"
 
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <charconv>
@@ -17,6 +23,8 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using asio::ip::tcp;
+using Local = asio::local::stream_protocol;
+using Any = asio::generic::stream_protocol;
 
 constexpr std::chrono::seconds kIdle{30};
 constexpr std::size_t kMaxRequest = 8192;
@@ -68,7 +76,7 @@ Response respond(const http::request<http::empty_body>& request, const AdminServ
 // One connection: read, answer, again, until it idles or ends.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
-    Connection(tcp::socket socket, std::shared_ptr<const AdminServer::Pages> pages,
+    Connection(Any::socket socket, std::shared_ptr<const AdminServer::Pages> pages,
                std::shared_ptr<std::size_t> count)
         : stream_(std::move(socket)), pages_(std::move(pages)), count_(std::move(count)) {
         ++*count_;
@@ -98,7 +106,7 @@ private:
                           });
     }
 
-    beast::tcp_stream stream_;
+    beast::basic_stream<Any> stream_;
     beast::flat_buffer buffer_{kMaxRequest * 2};
     std::optional<http::request_parser<http::empty_body>> parser_;
     Response response_;
@@ -109,14 +117,26 @@ private:
 
 } // namespace
 
-class AdminServer::Acceptor : public std::enable_shared_from_this<Acceptor> {
+// Either kind of socket; what is spoken on it is the same.
+class AdminServer::Acceptor {
 public:
-    Acceptor(asio::io_context& context, Pages pages)
+    virtual ~Acceptor() = default;
+    virtual void close() = 0;
+    virtual std::uint16_t port() const = 0;
+};
+
+namespace {
+
+template <typename Protocol>
+class Listener : public AdminServer::Acceptor,
+                 public std::enable_shared_from_this<Listener<Protocol>> {
+public:
+    Listener(asio::io_context& context, AdminServer::Pages pages)
         : acceptor_(context),
-          pages_(std::make_shared<const Pages>(std::move(pages))),
+          pages_(std::make_shared<const AdminServer::Pages>(std::move(pages))),
           connections_(std::make_shared<std::size_t>(0)) {}
 
-    boost::system::error_code listen(const tcp::endpoint& endpoint) {
+    boost::system::error_code listen(const typename Protocol::endpoint& endpoint) {
         boost::system::error_code error;
         acceptor_.open(endpoint.protocol(), error);
         if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
@@ -126,8 +146,8 @@ public:
     }
 
     void accept() {
-        acceptor_.async_accept([self = shared_from_this()](boost::system::error_code error,
-                                                           tcp::socket socket) {
+        acceptor_.async_accept([self = this->shared_from_this()](boost::system::error_code error,
+                                                                 typename Protocol::socket socket) {
             if (!self->acceptor_.is_open()) return;
             if (!error && *self->connections_ < kMaxConnections) {
                 std::make_shared<Connection>(std::move(socket), self->pages_, self->connections_)
@@ -137,21 +157,34 @@ public:
         });
     }
 
-    void close() {
+    void close() override {
         boost::system::error_code ignored;
         acceptor_.close(ignored);
     }
 
-    std::uint16_t port() const {
-        boost::system::error_code ignored;
-        return acceptor_.local_endpoint(ignored).port();
+    std::uint16_t port() const override {
+        if constexpr (std::same_as<Protocol, tcp>) {
+            boost::system::error_code ignored;
+            return acceptor_.local_endpoint(ignored).port();
+        }
+        return 0;
     }
 
 private:
-    tcp::acceptor acceptor_;
-    std::shared_ptr<const Pages> pages_;
+    typename Protocol::acceptor acceptor_;
+    std::shared_ptr<const AdminServer::Pages> pages_;
     std::shared_ptr<std::size_t> connections_;
 };
+
+bool is_served(const Local::endpoint& endpoint) {
+    asio::io_context context;
+    Local::socket socket(context);
+    boost::system::error_code error;
+    socket.connect(endpoint, error);
+    return !error;
+}
+
+} // namespace
 
 AdminServer::AdminServer(std::shared_ptr<Acceptor> acceptor) : acceptor_(std::move(acceptor)) {}
 
@@ -170,13 +203,38 @@ Result<std::unique_ptr<AdminServer>> AdminServer::start(asio::io_context& contex
         return failure("HTTP address '" + address +
                        "': must be ADDRESS:PORT, as in 127.0.0.1:9964 or [::1]:9964, or none");
     }
-    auto acceptor = std::make_shared<Acceptor>(context, std::move(pages));
-    if (const auto error = acceptor->listen(*endpoint)) {
-        return failure("listen on " + address + ": " + error.message() +
-                       "; choose another --http-address, or none");
+    auto listener = std::make_shared<Listener<tcp>>(context, std::move(pages));
+    if (const auto error = listener->listen(*endpoint)) {
+        return std::unexpected(
+            Error{error.value(), "listen on " + address + ": " + error.message() +
+                                     "; choose another --http-address, or none"});
     }
-    acceptor->accept();
-    return std::unique_ptr<AdminServer>(new AdminServer(std::move(acceptor)));
+    listener->accept();
+    return std::unique_ptr<AdminServer>(new AdminServer(std::move(listener)));
+}
+
+Result<std::unique_ptr<AdminServer>> AdminServer::start_unix(asio::io_context& context,
+                                                             const std::string& path, Pages pages) {
+    if (path.size() >= sizeof(sockaddr_un::sun_path)) {
+        return failure("socket " + path +
+                       ": the path is too long; choose a shorter --admin-socket");
+    }
+    const Local::endpoint endpoint(path);
+    if (is_served(endpoint)) {
+        return failure("socket " + path +
+                       ": another agent answers there; give each one its own --admin-socket");
+    }
+    ::unlink(path.c_str());
+    auto listener = std::make_shared<Listener<Local>>(context, std::move(pages));
+    const mode_t previous = ::umask(0177);
+    const auto error = listener->listen(endpoint);
+    ::umask(previous);
+    if (error) {
+        return failure("listen on " + path + ": " + error.message() +
+                       "; the folder of --admin-socket has to exist");
+    }
+    listener->accept();
+    return std::unique_ptr<AdminServer>(new AdminServer(std::move(listener)));
 }
 
 } // namespace weir

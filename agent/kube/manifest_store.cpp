@@ -3,6 +3,7 @@
 #include "agent/kube/manifest_store.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -146,7 +147,8 @@ bool ManifestStore::holds(const std::string& file, std::uint64_t content) const 
 
 Result<> ManifestStore::save(const StoredFile& stored) const {
     const std::string path = path_of(stored.file);
-    const std::string temporary = path + ".new";
+    // Of this process: an agent that is about to take over reads the same files at the same time.
+    const std::string temporary = fmt::format("{}.{}", path, ::getpid());
     const Fd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     if (!fd.is_open()) return failure_errno("create " + temporary);
     std::string header;

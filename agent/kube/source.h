@@ -53,6 +53,9 @@ public:
     // Begins to read and to follow. Fails when that can never work as configured.
     virtual Result<> start() = 0;
     virtual SourceStatus status() const = 0;
+    // Somebody waits for this pod, of which nothing is known yet. A source that can ask for it by
+    // itself does; what it finds is a change like any other.
+    virtual void look_for_pod(const ObjectName&) {}
 };
 
 } // namespace weir

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <future>
 #include <nlohmann/json.hpp>
 
@@ -106,6 +107,37 @@ TEST_F(CniTest, AddWaitsForTheObject) {
     EXPECT_EQ(bridged_.metric("weir_cni_waiting"), 0);
     EXPECT_EQ(bridged_.metric(R"(weir_cni_requests_total{command="ADD",result="ok"})"), 2);
     EXPECT_EQ(bridged_.metric(R"(weir_cni_requests_total{command="ADD",result="error"})"), 1);
+}
+
+// Each of the two takes over from the other, again and again.
+TEST_F(CniTest, NoAddIsLostWhileAnAgentTakesOver) {
+    lab_.write_manifest("policy.yaml", kOnlyClients);
+    bridged_.start_agent();
+    CniRuntime bridge(bridged_, bridge_conflist(bridged_, 1, "1.0.0"));
+    const Pod stranger = start(bridge, "stranger", "other");
+    std::atomic<bool> is_over = false;
+    std::vector<Pod> pods;
+    auto starting = std::async(std::launch::async, [&] {
+        while (pods.size() < 5) {
+            pods.push_back(start(bridge, "web-" + std::to_string(pods.size()), "server"));
+            EXPECT_EQ(reach(stranger, pods.back()), "none") << "protected when it starts";
+        }
+        is_over = true;
+    });
+    const std::string log = bridged_.directory() + "/more.log";
+    std::vector<BackgroundProcess> agents; // they end with the thread that starts them
+    while (!is_over && agents.size() < 20) {
+        Arguments command = bridged_.agent_command();
+        command.emplace_back("--take-over");
+        agents.push_back(BackgroundProcess::start(command, log, bridged_.netns->path()));
+        const auto enforces = [&] {
+            return bridged_.weir_json({"status"})["pid"] == agents.back().pid();
+        };
+        EXPECT_TRUE(eventually(enforces, 20s)) << read_file(log);
+    }
+    starting.get();
+    EXPECT_GT(agents.size(), 1u);
+    EXPECT_EQ(endpoints(bridged_).size(), pods.size() + 1);
 }
 
 // A pod that comes again under its name is not taken for the one before.

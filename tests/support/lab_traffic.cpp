@@ -18,6 +18,12 @@
 namespace weir {
 namespace {
 
+// A test that waits for a CPU is no loss of datagrams.
+void hold_seconds(int socket) {
+    const int bytes = 8 << 20;
+    setsockopt(socket, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
+}
+
 using Clock = std::chrono::steady_clock;
 
 struct SocketAddress {
@@ -56,6 +62,7 @@ int connect_from(const Netns& from, const std::string& text, std::uint16_t port,
     return from.inside([&] {
         const int fd = socket(address.storage.ss_family,
                               socket_type(protocol) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (protocol == IPPROTO_UDP) hold_seconds(fd);
         if (connect(fd, address.get(), address.length) == 0 || errno == EINPROGRESS) return fd;
         close(fd);
         return -1;
@@ -116,6 +123,7 @@ void EchoServers::listen(const Netns& netns, std::uint16_t port, int protocol) {
             socket(AF_INET6, socket_type(protocol) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         const int on = 1;
         setsockopt(server, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+        hold_seconds(server);
         const auto any = socket_address("::", port);
         if (bind(server, any.get(), any.length) != 0 ||
             (protocol != IPPROTO_UDP && ::listen(server, 128) != 0)) {

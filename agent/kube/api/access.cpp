@@ -5,10 +5,12 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <utility>
+
+#include "agent/kube/api/proxy.h"
 
 namespace weir {
 namespace {
@@ -45,23 +47,46 @@ Result<std::string> read_authorization(const ApiAccess& access) {
     return std::string();
 }
 
-std::string environment(const char* name) {
-    const char* value = std::getenv(name);
-    return value == nullptr ? "" : value;
-}
+constexpr const char* kServiceName = "kubernetes.default.svc"; // in every server's certificate
 
-} // namespace
-
-Result<ApiAccess> in_cluster_access(const std::string& folder) {
-    const std::string host = environment("KUBERNETES_SERVICE_HOST");
-    const std::string port = environment("KUBERNETES_SERVICE_PORT");
+// By the service's address.
+Result<> take_service(ApiAccess& access) {
+    const std::string host = process_environment("KUBERNETES_SERVICE_HOST");
+    const std::string port = process_environment("KUBERNETES_SERVICE_PORT");
     if (host.empty() || port.empty()) {
         return failure(
             "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set, so this is no pod: "
             "name a source with --kubeconfig or --manifests");
     }
-    ApiAccess access;
     access.server = {.scheme = "https", .user = "", .host = host, .port = port, .path = ""};
+    return {};
+}
+
+Result<> take_servers(const std::vector<std::string>& servers, ApiAccess& access) {
+    for (const std::string& text : servers) {
+        auto url = parse_url("https://" + text);
+        if (!url || !url->path.empty() || !url->user.empty()) {
+            return failure("--api-server '" + text +
+                           "': must be HOST:PORT of an API server, as in 192.0.2.10:6443");
+        }
+        access.others.push_back(std::move(*url));
+    }
+    access.server = access.others.front();
+    access.others.erase(access.others.begin());
+    access.server_name = kServiceName;
+    return {};
+}
+
+} // namespace
+
+Result<ApiAccess> in_cluster_access(const std::vector<std::string>& servers,
+                                    const std::string& folder) {
+    ApiAccess access;
+    auto taken = servers.empty() ? take_service(access) : take_servers(servers, access);
+    if (!taken) return std::unexpected(std::move(taken.error()));
+    auto proxy = proxy_from_environment(access.server);
+    if (!proxy) return std::unexpected(std::move(proxy.error()));
+    access.proxy = std::move(*proxy);
     access.token_file = folder + "/token";
     access.authorities.file = folder + "/ca.crt";
     if (auto secrets = read_secrets(access); !secrets) {

@@ -4,6 +4,7 @@
 // rotated token or certificate is followed.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,10 +25,11 @@ struct PemSource {
 
 struct ApiAccess {
     Url server;              // http or https
+    std::vector<Url> others; // servers that will do as well, asked when it cannot be reached
     PemSource authorities;   // that sign the server's certificate; not given: the system's
     std::string server_name; // that the certificate has to bear; empty: the server's host
     bool skips_verification = false;
-    std::optional<Url> proxy; // http, by CONNECT
+    std::optional<Url> proxy; // http, by CONNECT; for all servers
 
     PemSource certificate; // of the client, with its key
     PemSource key;
@@ -41,9 +43,14 @@ struct ApiAccess {
     bool operator==(const ApiAccess&) const = default;
 };
 
-// The access that a pod has: environment and the files of its service account. Fails when this is
-// no pod.
+// Asked for each request, so that a kubeconfig that changes is followed.
+using AccessProvider = std::function<Result<ApiAccess>()>;
+
+// The access that a pod has: environment and the files of its service account. servers: HOST:PORT
+// of API servers, instead of the cluster's service address, which somebody has to translate.
+// Fails when this is no pod.
 Result<ApiAccess> in_cluster_access(
+    const std::vector<std::string>& servers = {},
     const std::string& folder = "/var/run/secrets/kubernetes.io/serviceaccount");
 
 // What the files say now.

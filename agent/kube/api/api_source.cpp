@@ -8,12 +8,17 @@
 #include <iterator>
 #include <utility>
 
+#include "agent/kube/api/json_reader.h"
 #include "agent/kube/kind.h"
 
 namespace weir {
 namespace {
 
 using Time = std::chrono::system_clock;
+
+// For one object: somebody waits for it, and a connection that hangs is to be replaced before that
+// is over.
+constexpr std::chrono::seconds kSingleAnswer{5};
 
 constexpr ApiResource kDefinitions = {.group = "apiextensions.k8s.io",
                                       .version = "v1",
@@ -22,8 +27,8 @@ constexpr ApiResource kDefinitions = {.group = "apiextensions.k8s.io",
 
 } // namespace
 
-ApiSource::ApiSource(boost::asio::io_context& context, Reflector::AccessProvider access,
-                     OnChange on_change, OnProblem on_problem, ApiTimings timings)
+ApiSource::ApiSource(boost::asio::io_context& context, AccessProvider access, OnChange on_change,
+                     OnProblem on_problem, ApiTimings timings)
     : context_(context),
       access_(std::move(access)),
       on_change_(std::move(on_change)),
@@ -39,6 +44,7 @@ ApiSource::~ApiSource() {
         if (watched->reflector) watched->reflector->stop();
     }
     if (definitions_) definitions_->stop();
+    if (client_) client_->stop();
 }
 
 Result<> ApiSource::start() {
@@ -47,6 +53,9 @@ Result<> ApiSource::start() {
     name_ = "Kubernetes API " + access->url();
     for (const std::string& warning : access->warnings)
         spdlog::warn("{}", warning);
+    ApiTimings single = timings_;
+    single.answer = std::min<ApiTimings::Duration>(single.answer, kSingleAnswer);
+    client_ = std::make_shared<ApiClient>(context_.get_executor(), access_, single);
     for (const auto& watched : kinds_)
         follow(*watched);
     follow_definitions();
@@ -150,6 +159,48 @@ std::optional<Absence> ApiSource::away() const {
         if (absence && (!longest || absence->since < longest->since)) longest = absence;
     }
     return longest;
+}
+
+void ApiSource::look_for_pod(const ObjectName& name) {
+    const std::string path =
+        fmt::format("/api/v1/namespaces/{}/pods/{}", query_escape(name.ns.get()),
+                    query_escape(name.name.get()));
+    if (!has_synced_ || !looked_for_.insert(path).second) return;
+    ApiRequest request;
+    request.target = path;
+    request.accept = "application/json";
+    client_->send(std::move(request), [this, name, path](const Result<ApiClient::Reply>& reply) {
+        looked_for_.erase(path);
+        take_pod(name, reply);
+    });
+}
+
+void ApiSource::take_pod(const ObjectName& name, const Result<ApiClient::Reply>& reply) {
+    const std::string what = fmt::format("get pod {}/{}", name.ns.get(), name.name.get());
+    if (!reply) return warn_once(what + ": " + reply.error().what);
+    if (reply->status == 404) return; // not yet, or not any more
+    if (reply->status == 403) {
+        return warn_once(
+            "RBAC does not let this agent get pods (403); grant it the verb get on "
+            "pods with a ClusterRole");
+    }
+    if (reply->status != 200) {
+        return warn_once(fmt::format("{}: the API server answers {}", what, reply->status));
+    }
+    Watched& pods = *kinds_[static_cast<std::size_t>(Kind::kPod)];
+    JsonReader reader({.on_item = {}, .on_document = [&](const Value& object) {
+                           pods.objects.put_ahead(object, Time::now());
+                       }});
+    if (const auto read = reader.feed(reply->body); !read) {
+        return warn_once(what + ": " + read.error().what);
+    }
+    deliver(pods);
+}
+
+void ApiSource::warn_once(const std::string& text) {
+    if (text == last_warning_) return;
+    last_warning_ = text;
+    spdlog::warn("{}", text);
 }
 
 SourceStatus ApiSource::status() const {

@@ -7,9 +7,12 @@
 #include <boost/asio/io_context.hpp>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "agent/kube/api/access.h"
+#include "agent/kube/api/client.h"
 #include "agent/kube/api/object_set.h"
 #include "agent/kube/api/reflector.h"
 #include "agent/kube/api/timings.h"
@@ -19,14 +22,15 @@ namespace weir {
 
 class ApiSource : public Source {
 public:
-    ApiSource(boost::asio::io_context& context, Reflector::AccessProvider access,
-              OnChange on_change, OnProblem on_problem = {}, ApiTimings timings = {});
+    ApiSource(boost::asio::io_context& context, AccessProvider access, OnChange on_change,
+              OnProblem on_problem = {}, ApiTimings timings = {});
     ~ApiSource() override;
 
     // Fails when the access cannot be read. Returns before anything was read from the server: the
     // first change comes when all of it was.
     Result<> start() override;
     SourceStatus status() const override;
+    void look_for_pod(const ObjectName& name) override;
 
 private:
     struct Watched {
@@ -46,16 +50,21 @@ private:
     void deliver(Watched& watched);
     void deliver_all();
     void take_state();
+    void take_pod(const ObjectName& name, const Result<ApiClient::Reply>& reply);
+    void warn_once(const std::string& text);
     std::optional<Absence> away() const;
 
     boost::asio::io_context& context_;
-    Reflector::AccessProvider access_;
+    AccessProvider access_;
     OnChange on_change_;
     OnProblem on_problem_;
     ApiTimings timings_;
     std::string name_;
     std::vector<std::unique_ptr<Watched>> kinds_;
     std::shared_ptr<Reflector> definitions_;
+    std::shared_ptr<ApiClient> client_;
+    std::set<std::string> looked_for_; // pods, until there is an answer
+    std::string last_warning_;
     bool has_synced_ = false;
     bool was_away_ = false;
 };

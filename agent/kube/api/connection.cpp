@@ -110,14 +110,21 @@ public:
         co_return failed(what, error);
     }
 
-    asio::awaitable<Result<ApiResponse>> get(const std::string& host, const std::string& target,
-                                             const ApiRequest& request, Duration timeout) {
-        http::request<http::empty_body> message(http::verb::get, target, 11);
+    asio::awaitable<Result<ApiResponse>> send(const std::string& host, const std::string& target,
+                                              const ApiRequest& request, Duration timeout) {
+        http::request<http::string_body> message;
+        message.method_string(request.method);
+        message.target(target);
         message.set(http::field::host, host);
         message.set(http::field::user_agent, "weir/" WEIR_VERSION);
         message.set(http::field::accept, request.accept);
         if (!request.authorization.empty()) {
             message.set(http::field::authorization, request.authorization);
+        }
+        if (!request.content_type.empty()) {
+            message.set(http::field::content_type, request.content_type);
+            message.body() = request.body;
+            message.prepare_payload();
         }
         parser_.emplace();
         parser_->header_limit(kMaxHeader);
@@ -210,23 +217,40 @@ private:
 
 ApiConnection::ApiConnection(const asio::any_io_executor& executor, ApiAccess access,
                              Secrets secrets)
-    : access_(std::move(access)),
+    : executor_(executor),
+      access_(std::move(access)),
+      server_(access_.server),
       secrets_(std::move(secrets)),
       transport_(std::make_unique<Transport>(executor)) {}
 
 ApiConnection::~ApiConnection() = default;
 
 asio::awaitable<Result<>> ApiConnection::open(Duration timeout) {
-    auto connected = co_await transport_->connect(access_, timeout);
-    if (!connected || access_.server.scheme != "https") co_return connected;
-    co_return co_await transport_->secure(access_, secrets_, timeout);
+    const auto share = timeout / static_cast<int>(access_.others.size() + 1);
+    auto opened = co_await open(access_, share);
+    for (const Url& other : access_.others) {
+        if (opened || is_closed_) break;
+        transport_ = std::make_unique<Transport>(executor_);
+        ApiAccess access = access_;
+        access.server = server_ = other;
+        auto again = co_await open(access, share);
+        if (!again) again.error().what = opened.error().what + "; " + again.error().what;
+        opened = std::move(again);
+    }
+    co_return opened;
 }
 
-asio::awaitable<Result<ApiResponse>> ApiConnection::get(const ApiRequest& request,
-                                                        Duration timeout) {
-    const std::string host = access_.server.authority();
-    const std::string target = access_.server.path + request.target;
-    auto response = co_await transport_->get(host, target, request, timeout);
+asio::awaitable<Result<>> ApiConnection::open(const ApiAccess& access, Duration timeout) {
+    auto connected = co_await transport_->connect(access, timeout);
+    if (!connected || access.server.scheme != "https") co_return connected;
+    co_return co_await transport_->secure(access, secrets_, timeout);
+}
+
+asio::awaitable<Result<ApiResponse>> ApiConnection::send(const ApiRequest& request,
+                                                         Duration timeout) {
+    const std::string host = server_.authority();
+    const std::string target = server_.path + request.target;
+    auto response = co_await transport_->send(host, target, request, timeout);
     if (!response) close();
     co_return response;
 }
@@ -242,6 +266,7 @@ bool ApiConnection::can_serve(const ApiAccess& access, const Secrets& secrets) c
 }
 
 void ApiConnection::close() {
+    is_closed_ = true;
     transport_->close();
 }
 

@@ -20,6 +20,9 @@ struct ApiRequest {
     std::string target; // path and query, below the server's own path
     std::string accept;
     std::string authorization;
+    std::string method = "GET";
+    std::string content_type = {}; // of the body, if there is one
+    std::string body = {};
 };
 
 struct ApiResponse {
@@ -36,21 +39,27 @@ public:
     ApiConnection(const boost::asio::any_io_executor& executor, ApiAccess access, Secrets secrets);
     ~ApiConnection();
 
-    // Verifies the server's certificate. Fails when any of the way is not to be had within timeout.
+    // Verifies the server's certificate. Where the access names several servers, the first that
+    // serves. Fails when none of the ways is to be had within timeout.
     boost::asio::awaitable<Result<>> open(Duration timeout);
-    // Sends a GET and reads the answer's header. The body of the one before has to be read.
-    boost::asio::awaitable<Result<ApiResponse>> get(const ApiRequest& request, Duration timeout);
-    // Errors of get and read do not name the request.
+    // Sends it and reads the answer's header. The body of the one before has to be read.
+    boost::asio::awaitable<Result<ApiResponse>> send(const ApiRequest& request, Duration timeout);
+    // Errors of send and read do not name the request.
     // The next piece of the body, valid until the next call; empty when it is complete.
     boost::asio::awaitable<Result<std::string_view>> read(Duration timeout);
 
     // Whether another request can be sent to that server as that identity.
     bool can_serve(const ApiAccess& access, const Secrets& secrets) const;
-    void close();
+    void close(); // for good
 
 private:
     class Transport;
+    boost::asio::awaitable<Result<>> open(const ApiAccess& access, Duration timeout);
+
+    boost::asio::any_io_executor executor_;
     ApiAccess access_;
+    Url server_; // the one that it is connected to
+    bool is_closed_ = false;
     Secrets secrets_;
     std::unique_ptr<Transport> transport_;
 };

@@ -12,7 +12,7 @@ constexpr ApiResource kConfigMaps = {.group = "", .version = "v1", .plural = "co
 
 } // namespace
 
-Installation::Installation(boost::asio::io_context& context, Reflector::AccessProvider access,
+Installation::Installation(boost::asio::io_context& context, AccessProvider access,
                            const std::string& ns, const std::string& name,
                            const ApiTimings& timings)
     : name_(ns + "/" + name), timer_(context) {

@@ -19,8 +19,8 @@ namespace weir {
 class Installation {
 public:
     // Follows the ConfigMap until it ends. Lives on the io_context's thread.
-    Installation(boost::asio::io_context& context, Reflector::AccessProvider access,
-                 const std::string& ns, const std::string& name, const ApiTimings& timings = {});
+    Installation(boost::asio::io_context& context, AccessProvider access, const std::string& ns,
+                 const std::string& name, const ApiTimings& timings = {});
     ~Installation();
 
     // The ConfigMap was there, and the API says that it is not any more. One that nobody ever saw

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <utility>
 
+#include "agent/kube/api/proxy.h"
 #include "agent/kube/document.h"
 
 namespace weir {
@@ -187,6 +188,11 @@ Result<ApiAccess> read_kubeconfig(const std::string& path, const std::string& co
     const std::string text(std::istreambuf_iterator<char>(file), {});
     auto access = parse_kubeconfig(path, text, context);
     if (!access) return access;
+    if (!access->proxy) {
+        auto proxy = proxy_from_environment(access->server);
+        if (!proxy) return std::unexpected(std::move(proxy.error()));
+        access->proxy = std::move(*proxy);
+    }
     // A file that is named and missing is a mistake now and not news later.
     if (auto secrets = read_secrets(*access); !secrets) {
         return failure(path + ": " + secrets.error().what);

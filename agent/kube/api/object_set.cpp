@@ -2,6 +2,7 @@
 #include "agent/kube/api/object_set.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "agent/kube/decode.h"
@@ -24,6 +25,16 @@ std::optional<ObjectName> name_of(const Value& object, Kind kind) {
     return ObjectName{Symbol(std::string(ns)), Symbol(std::string(name))};
 }
 
+// "Resource versions ... can be compared" (as decimal numbers, since Kubernetes 1.35 by contract).
+// 0 for anything else: such a server's objects are never read ahead.
+std::uint64_t version_of(const Value& object) {
+    const Value* metadata = object.find("metadata");
+    const auto text = metadata == nullptr ? "" : text_of(metadata->find("resourceVersion"));
+    std::uint64_t version = 0;
+    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), version);
+    return error == std::errc() && rest == text.data() + text.size() ? version : 0;
+}
+
 } // namespace
 
 void ObjectSet::begin_list() {
@@ -37,6 +48,7 @@ void ObjectSet::list(const Value& object, Time now) {
     // An entry that is only listed has nothing to say: it is not in force and no trouble is known.
     Entry& entry = entries_[news->name];
     entry.list = list_;
+    if (is_overtaken(object)) return;
     const bool is_known = !news->is_invalid && !news->trouble && !entry.trouble && entry.object &&
                           news->object && **entry.object == **news->object;
     if (!is_known) listed_.emplace_back(std::move(*news), now);
@@ -53,13 +65,34 @@ void ObjectSet::end_list() {
 }
 
 void ObjectSet::put(const Value& object, Time now) {
+    if (is_overtaken(object)) return;
     auto news = decode(object);
     if (!news) return;
     entries_[news->name].list = list_;
     apply(std::move(*news), now);
 }
 
+void ObjectSet::put_ahead(const Value& object, Time now) {
+    const std::uint64_t version = version_of(object);
+    auto news = decode(object);
+    if (!news || version <= latest_) return; // the watch is as far
+    ahead_[news->name] = version;
+    entries_[news->name].list = list_;
+    apply(std::move(*news), now);
+}
+
+bool ObjectSet::is_overtaken(const Value& object) {
+    const std::uint64_t version = version_of(object);
+    latest_ = std::max(latest_, version);
+    if (ahead_.empty()) return false;
+    std::erase_if(ahead_, [&](const auto& entry) { return entry.second < latest_; });
+    const auto name = name_of(object, kind_);
+    const auto ahead = name ? ahead_.find(*name) : ahead_.end();
+    return ahead != ahead_.end() && version < ahead->second;
+}
+
 void ObjectSet::erase(const Value& object) {
+    if (is_overtaken(object)) return;
     const auto name = name_of(object, kind_);
     if (!name) return;
     if (const auto entry = entries_.find(*name); entry != entries_.end()) erase(entry);

@@ -34,6 +34,9 @@ public:
     // An object is new or different.
     void put(const Value& object, Time now);
     void erase(const Value& object);
+    // An object that was read by itself. It counts when it is newer than all that was told; what is
+    // told of it later and is older does not.
+    void put_ahead(const Value& object, Time now);
     // The kind is not served any more.
     void clear();
 
@@ -63,6 +66,8 @@ private:
     };
     using Entries = std::unordered_map<ObjectName, Entry, ObjectNameHash>;
 
+    // Whether put_ahead() has brought a newer version; notes what versions were told.
+    bool is_overtaken(const Value& object);
     std::optional<News> decode(const Value& object) const;
     void apply(News news, Time now);
     void erase(Entries::iterator entry);
@@ -74,6 +79,8 @@ private:
     std::uint32_t list_ = 0;
     std::vector<std::pair<News, Time>> listed_; // news of the list in progress
     Change change_;
+    std::uint64_t latest_ = 0; // resourceVersion that was told
+    std::unordered_map<ObjectName, std::uint64_t, ObjectNameHash> ahead_; // versions read ahead
 };
 
 } // namespace weir

@@ -36,9 +36,9 @@ std::string member_text(const Value* value, std::string_view name) {
 Reflector::Reflector(const asio::any_io_executor& executor, AccessProvider access,
                      const Options& options, Handlers handlers)
     : executor_(executor),
-      provider_(std::move(access)),
       options_(options),
       handlers_(std::move(handlers)),
+      session_(executor, std::move(access), options_.timings),
       backoff_(options_.timings.first_retry, options_.timings.longest_retry),
       timer_(executor) {}
 
@@ -49,7 +49,7 @@ void Reflector::start() {
 void Reflector::stop() {
     is_stopped_ = true;
     timer_.cancel();
-    if (connection_) connection_->close();
+    session_.stop();
 }
 
 void Reflector::look_again() {
@@ -84,7 +84,7 @@ asio::awaitable<void> Reflector::after(const Outcome& outcome) {
             co_await pause(backoff_.next());
             co_return;
         case Outcome::Kind::kFailed:
-            if (connection_) connection_->close();
+            session_.close();
             lose(outcome.why);
             co_await pause(std::max(backoff_.next(), outcome.wait));
             co_return;
@@ -145,7 +145,7 @@ asio::awaitable<Reflector::Outcome> Reflector::list_page(std::string& next, std:
                            is_complete = true;
                        }});
     while (true) {
-        const auto piece = co_await connection_->read(options_.timings.answer);
+        const auto piece = co_await session_.read(options_.timings.answer);
         if (is_stopped_) co_return failed("stopped");
         if (!piece) co_return failed(kList, piece.error());
         if (piece->empty()) break;
@@ -173,7 +173,7 @@ asio::awaitable<Reflector::Outcome> Reflector::watch() {
                            outcome = take_frame(frame);
                        }});
     while (outcome.kind == Outcome::Kind::kDone) {
-        const auto piece = co_await connection_->read(options_.timings.idle);
+        const auto piece = co_await session_.read(options_.timings.idle);
         if (is_stopped_) co_return outcome;
         if (!piece) {
             outcome = failed(kWatch, piece.error());
@@ -189,7 +189,7 @@ asio::awaitable<Reflector::Outcome> Reflector::watch() {
     if (outcome.kind == Outcome::Kind::kDone && !reader.is_complete()) {
         outcome = failed(kWatch, Error{0, "the answer ends in the middle"});
     }
-    if (outcome.kind != Outcome::Kind::kDone) connection_->close(); // unread frames may follow
+    if (outcome.kind != Outcome::Kind::kDone) session_.close(); // unread frames may follow
     // A server that ends every watch at once is not asked without pause.
     if (outcome.kind == Outcome::Kind::kDone && !is_settled) co_await pause(backoff_.next());
     co_return outcome;
@@ -220,41 +220,17 @@ Reflector::Outcome Reflector::take_frame(const Value& frame) {
 
 // Sends the request; done when the answer is 200 and its body can be read.
 asio::awaitable<Reflector::Outcome> Reflector::ask(const char* verb, const std::string& query) {
-    auto authorization = co_await connect();
-    if (!authorization) {
-        co_return failed(std::move(authorization.error().what));
-    }
     ApiRequest request;
     request.target = target(query);
     request.accept = accept(verb == kList);
-    request.authorization = std::move(*authorization);
-    auto response = co_await connection_->get(request, options_.timings.answer);
-    if (!response && is_reused_ && !is_stopped_) { // the server may have closed it meanwhile
-        const auto again = co_await connect();
-        if (!again) co_return failed(again.error().what);
-        response = co_await connection_->get(request, options_.timings.answer);
+    auto response = co_await session_.send(std::move(request));
+    if (!response) {
+        co_return session_.was_connected() ? failed(verb, response.error())
+                                           : failed(std::move(response.error().what));
     }
-    if (!response) co_return failed(verb, response.error());
     if (response->status == 200) co_return Outcome{};
     Outcome outcome = co_await refused(verb, *response);
     co_return outcome;
-}
-
-// A connection that serves, and what to put into the authorization header of the next request.
-asio::awaitable<Result<std::string>> Reflector::connect() {
-    auto access = provider_();
-    if (!access) co_return std::unexpected(std::move(access.error()));
-    auto secrets = read_secrets(*access);
-    if (!secrets) co_return std::unexpected(std::move(secrets.error()));
-    std::string authorization = secrets->authorization;
-    is_reused_ = connection_ && connection_->can_serve(*access, *secrets);
-    if (is_reused_) co_return authorization;
-    connection_ =
-        std::make_unique<ApiConnection>(executor_, std::move(*access), std::move(*secrets));
-    auto opened = co_await connection_->open(options_.timings.connect);
-    if (!opened) co_return std::unexpected(std::move(opened.error()));
-    if (is_stopped_) co_return failure("stopped");
-    co_return authorization;
 }
 
 // What the server says beside the status code.
@@ -265,11 +241,11 @@ asio::awaitable<std::string> Reflector::error_text() {
                        }});
     std::string text;
     while (text.size() < kMaxErrorText) {
-        const auto piece = co_await connection_->read(options_.timings.answer);
+        const auto piece = co_await session_.read(options_.timings.answer);
         if (!piece || piece->empty()) break;
         text += *piece;
     }
-    if (text.size() >= kMaxErrorText) connection_->close();
+    if (text.size() >= kMaxErrorText) session_.close();
     const bool is_status = text.starts_with('{') && reader.feed(text);
     if (!is_status) message = text.substr(0, 200);
     std::erase_if(message, [](char c) { return c == '\n' || c == '\r'; });

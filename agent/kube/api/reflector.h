@@ -15,7 +15,7 @@
 
 #include "agent/kube/api/access.h"
 #include "agent/kube/api/backoff.h"
-#include "agent/kube/api/connection.h"
+#include "agent/kube/api/session.h"
 #include "agent/kube/api/timings.h"
 #include "agent/kube/kind.h"
 #include "agent/kube/source.h"
@@ -25,9 +25,6 @@ namespace weir {
 
 class Reflector : public std::enable_shared_from_this<Reflector> {
 public:
-    // Asked for each request, so that a kubeconfig that changes is followed.
-    using AccessProvider = std::function<Result<ApiAccess>()>;
-
     struct Handlers {
         std::function<void()> on_list_begin; // a list that has begun and not ended is void
         std::function<void(const Value&)> on_item;
@@ -82,7 +79,6 @@ private:
     boost::asio::awaitable<Outcome> list_page(std::string& next, std::string& version);
     boost::asio::awaitable<Outcome> watch();
     boost::asio::awaitable<Outcome> ask(const char* verb, const std::string& query);
-    boost::asio::awaitable<Result<std::string>> connect();
     boost::asio::awaitable<std::string> error_text();
     boost::asio::awaitable<Outcome> refused(const char* verb, const ApiResponse& response);
     Outcome take_frame(const Value& frame);
@@ -94,14 +90,12 @@ private:
     std::string advice() const;
 
     boost::asio::any_io_executor executor_;
-    AccessProvider provider_;
     Options options_;
     Handlers handlers_;
+    ApiSession session_;
     Backoff backoff_;
     boost::asio::steady_timer timer_;
-    std::unique_ptr<ApiConnection> connection_;
-    bool is_reused_ = false; // it has served a request before this one
-    std::string version_;    // to watch from; empty: list first
+    std::string version_; // to watch from; empty: list first
     std::optional<Absence> away_;
     bool is_stopped_ = false;
     bool is_waiting_absent_ = false;

@@ -8,6 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <cstdlib>
 #include <filesystem>
+#include <future>
 #include <thread>
 
 #include "agent/cni/server.h"
@@ -20,7 +21,7 @@ struct CallTest : ::testing::Test {
         auto started = CniServer::start(
             context, directory,
             [this](const CniRequest& request, std::function<void(const CniReply&)> done) {
-                if (request.command == "LATE") {
+                if (request.command == "LATE" || request.pod_name == "late") {
                     late.push_back(std::move(done));
                 } else if (request.command == "GC") {
                     done(std::unexpected(
@@ -34,7 +35,7 @@ struct CallTest : ::testing::Test {
     }
     ~CallTest() override {
         context.stop();
-        thread.join();
+        if (thread.joinable()) thread.join();
         server.reset();
         std::filesystem::remove_all(directory);
     }
@@ -75,6 +76,28 @@ TEST_F(CallTest, WaitsUntilItsTimeIsUp) {
     EXPECT_EQ(timed_out.error(), "Connection timed out");
     EXPECT_FALSE(call_agent("/nonexistent/cni.sock", {}, patience));
     EXPECT_FALSE(call_agent(std::string(200, 'x'), {}, patience));
+}
+
+// One agent takes over from another: what the first has not answered, the second does.
+TEST_F(CallTest, AnAddOutlivesTheAgentThatWasAsked) {
+    const CniRequest add{.command = "ADD", .pod_name = "late"};
+    auto asked = std::async(std::launch::async, [&] { return call(add); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    context.stop();
+    thread.join();
+    late.clear(); // its connections go with it
+    server.reset();
+    std::filesystem::remove(directory + "/cni.sock");
+    EXPECT_EQ(asked.wait_for(std::chrono::milliseconds(200)), std::future_status::timeout);
+    boost::asio::io_context second;
+    const auto successor =
+        CniServer::start(second, directory, [](const CniRequest&, const auto& done) { done({}); });
+    ASSERT_TRUE(successor);
+    std::thread runner([&] { second.run_for(patience); });
+    const auto reply = asked.get();
+    EXPECT_TRUE(reply && *reply) << (reply ? reply->error().message : reply.error());
+    second.stop();
+    runner.join();
 }
 
 TEST_F(CallTest, TooLongARequestIsCutOff) {

@@ -49,6 +49,39 @@ TEST_F(FailingApi, AVersionThatIsGoneBringsANewList) {
     EXPECT_TRUE(comes_back());
 }
 
+TEST_F(FailingApi, AnotherServerIsAskedWhenOneIsAway) {
+    on_rest([](const ScriptedRequest&, Wire& wire) { wire.hold(); });
+    access_.others = {access_.server};
+    access_.server.port = "1"; // nobody listens
+    start();
+    EXPECT_TRUE(becomes("x/a", "web"));
+    EXPECT_FALSE(source_->status().away);
+}
+
+TEST_F(FailingApi, APodThatIsWaitedForIsAskedFor) {
+    on_rest([](const ScriptedRequest&, Wire& wire) { wire.hold(); });
+    const std::string path = "/api/v1/namespaces/shop/pods/late";
+    std::atomic<int> asked = 0;
+    api_.on(path, [&](const ScriptedRequest&, Wire& wire) {
+        if (asked++ == 0) return wire.answer("404 Not Found", status_json(404, "no such pod"));
+        wire.answer("200 OK",
+                    R"({"kind":"Pod","metadata":{"namespace":"shop","name":"late",)"
+                    R"("resourceVersion":"90","uid":"00000000-0000-4000-8000-000000000001"}})");
+    });
+    start();
+    ASSERT_TRUE(becomes("x/a", "web"));
+    const auto before = changes_;
+    const ObjectName late{Symbol("shop"), Symbol("late")};
+    source_->look_for_pod(late);
+    source_->look_for_pod(late); // asked already
+    EXPECT_TRUE(becomes([&] { return api_.requests(path).size() == 1; }));
+    run_for(100ms);
+    EXPECT_EQ(changes_, before) << "it is not there";
+    source_->look_for_pod(late);
+    EXPECT_TRUE(becomes([&] { return changes_ == before + 1; }));
+    EXPECT_EQ(api_.requests(path).size(), 2U);
+}
+
 TEST_F(FailingApi, AListThatIsCutTakesNothingAway) {
     std::atomic<bool> is_well = false;
     on_rest([&](const ScriptedRequest& request, Wire& wire) {

@@ -136,18 +136,36 @@ TEST(Kubeconfig, FilesThatItNamesHaveToBeThere) {
 TEST(InCluster, ServiceAccountAndIpv6Host) {
     const TemporaryFolder folder;
     ::unsetenv("KUBERNETES_SERVICE_HOST");
-    EXPECT_THAT(in_cluster_access(folder.path()).error().what, HasSubstr("--kubeconfig"));
+    EXPECT_THAT(in_cluster_access({}, folder.path()).error().what, HasSubstr("--kubeconfig"));
     ::setenv("KUBERNETES_SERVICE_HOST", "fd00:10:96::1", 1);
     ::setenv("KUBERNETES_SERVICE_PORT", "443", 1);
-    EXPECT_THAT(in_cluster_access(folder.path()).error().what,
+    EXPECT_THAT(in_cluster_access({}, folder.path()).error().what,
                 HasSubstr("automountServiceAccountToken"));
     folder.write("token", "t");
     folder.write("ca.crt", "pem");
-    const auto access = in_cluster_access(folder.path());
+    const auto access = in_cluster_access({}, folder.path());
     ASSERT_TRUE(access) << access.error().what;
     EXPECT_EQ(access->url(), "https://[fd00:10:96::1]:443");
     EXPECT_EQ(read_secrets(*access)->authorities, "pem");
     ::unsetenv("KUBERNETES_SERVICE_HOST");
+}
+
+TEST(InCluster, NamedServersInsteadOfTheService) {
+    const TemporaryFolder folder;
+    folder.write("token", "t");
+    folder.write("ca.crt", "pem");
+    ::unsetenv("KUBERNETES_SERVICE_HOST");
+    const auto access = in_cluster_access({"192.0.2.1:6443", "[2001:db8::2]:6443"}, folder.path());
+    ASSERT_TRUE(access) << access.error().what;
+    EXPECT_EQ(access->url(), "https://192.0.2.1:6443");
+    ASSERT_EQ(access->others.size(), 1U);
+    EXPECT_EQ(access->others[0].authority(), "[2001:db8::2]:6443");
+    EXPECT_EQ(access->server_name, "kubernetes.default.svc") << "in every server's certificate";
+    for (const char* wrong : {"192.0.2.1:x", "https://192.0.2.1:6443", "a:6443/path"}) {
+        EXPECT_THAT(in_cluster_access({wrong}, folder.path()).error().what,
+                    HasSubstr("--api-server"))
+            << wrong;
+    }
 }
 
 TEST(Base64, BothWays) {

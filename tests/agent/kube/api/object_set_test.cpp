@@ -20,6 +20,7 @@ const ObjectSet::Time kNow{std::chrono::seconds(1000)};
 class Policies : public testing::Test {
 protected:
     void put(const std::string& yaml) { set_.put(parse(yaml).root(), kNow); }
+    void put_ahead(const std::string& yaml) { set_.put_ahead(parse(yaml).root(), kNow); }
     void erase(const std::string& yaml) { set_.erase(parse(yaml).root()); }
     // What the set changes when this is the list of everything.
     std::vector<std::string> list(const std::vector<std::string>& all) {
@@ -121,6 +122,43 @@ TEST_F(Policies, OneNeverValidIsReportedAndAbsent) {
     erase(bad_policy_yaml("x", "a"));
     EXPECT_THAT(changes(), IsEmpty());
     EXPECT_THAT(status().problems, IsEmpty());
+}
+
+std::string versioned(const std::string& label, int version) {
+    return "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {namespace: x, name: "
+           "a, "
+           "resourceVersion: \"" +
+           std::to_string(version) + "\"}\nspec: {podSelector: {matchLabels: {app: " + label +
+           "}}, ingress: [{}]}\n";
+}
+
+TEST_F(Policies, OneReadAheadIsNotUndoneByWhatTheWatchTellsLater) {
+    put(versioned("one", 10));
+    EXPECT_THAT(changes(), ElementsAre("+x/a one"));
+    put_ahead(versioned("four", 40));
+    EXPECT_THAT(changes(), ElementsAre("+x/a four"));
+    put(versioned("two", 20));
+    erase(versioned("two", 25)); // an earlier object of that name
+    put(versioned("three", 30));
+    EXPECT_THAT(changes(), IsEmpty());
+    put(versioned("four", 40));
+    EXPECT_THAT(changes(), IsEmpty());
+    put(versioned("five", 50));
+    EXPECT_THAT(changes(), ElementsAre("+x/a five"));
+    erase(versioned("five", 60));
+    EXPECT_THAT(changes(), ElementsAre("-x/a"));
+}
+
+TEST_F(Policies, OneReadAheadThatTheWatchHasOvertakenDoesNotCount) {
+    put(versioned("five", 50));
+    erase(versioned("five", 60));
+    EXPECT_THAT(changes(), ElementsAre("-x/a"));
+    put_ahead(versioned("five", 50));
+    EXPECT_THAT(changes(), IsEmpty());
+    put_ahead(versioned("seven", 70));
+    EXPECT_THAT(list({versioned("six", 65)}), ElementsAre("+x/a seven"))
+        << "a list that began before";
+    EXPECT_THAT(list({}), ElementsAre("-x/a"));
 }
 
 TEST_F(Policies, AKindThatIsNotServedAnyMoreIsEmpty) {
