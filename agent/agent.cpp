@@ -95,12 +95,15 @@ public:
         return std::move(failure_);
     }
 
-    bool has_yielded() const { return has_yielded_; }
+    // Not when it was told to end besides: a standby would wait to be killed, and enforce again
+    // what its successor has just taken off.
+    bool is_to_stand_by() const { return has_yielded_ && !is_told_to_end_; }
 
 private:
     // Whoever uninstalls Weir deletes all of it at once: the news of that may come after the
     // signal.
     void leave() {
+        is_told_to_end_ = true;
         if (!installation_ || !begun_) return context_.stop();
         installation_->expect_removal(kUninstallPatience, [this] { context_.stop(); });
     }
@@ -329,6 +332,7 @@ private:
     boost::asio::steady_timer rebind_{context_};
     Result<> failure_;
     bool has_yielded_ = false;
+    bool is_told_to_end_ = false;
     bool has_state_ = false; // the source has been read once
     Result<> rehearsed_ = failure("not compiled yet");
     std::chrono::steady_clock::time_point next_rehearsal_;
@@ -362,7 +366,7 @@ Result<> run_agent(const Config& config) {
         Agent agent(config);
         if (auto started = agent.start(); !started) return started;
         auto ended = agent.run();
-        if (!agent.has_yielded()) return ended;
+        if (!agent.is_to_stand_by()) return ended;
     }
     return std::unexpected(stand_by());
 }
