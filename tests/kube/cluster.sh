@@ -6,6 +6,7 @@
 #
 #   WEIR_CLUSTER  folder of its state and logs (/var/tmp/weir-cluster); a second cluster needs another
 #   WEIR_KUBE     folder of the programs that build.sh made
+#   WEIR_CLUSTER_OWNER  a process with whose end, however it comes, the cluster ends (none)
 set -euo pipefail
 self=$(readlink -f "$0")
 here=$(dirname "$self")
@@ -95,6 +96,9 @@ up() {
     WEIR_CLUSTER=$work WEIR_KUBE=$kube setsid unshare --net --mount --pid --fork --kill-child \
         "$self" inside >"$work/cluster.log" 2>&1 </dev/null &
     echo $! >"$work/pid"
+    if [ -n "${WEIR_CLUSTER_OWNER:-}" ]; then
+        setsid "$self" outlive "$WEIR_CLUSTER_OWNER" &>/dev/null </dev/null &
+    fi
     trap 'say "interrupted"; clean; exit 130' INT TERM HUP
     deadline=$((EPOCHSECONDS + 120))
     until kubectl wait --for condition=Ready node "${nodes[@]}" --timeout 5s >/dev/null 2>&1; do
@@ -105,6 +109,11 @@ up() {
     done
     trap - INT TERM HUP
     say "both nodes are Ready"
+}
+
+outlive() {
+    tail --pid "$1" -f /dev/null
+    clean
 }
 
 status() {
@@ -166,7 +175,7 @@ inside() {
 [ "$(id -u)" -eq 0 ] || die "needs root: sudo ./dev cluster"
 kube=${WEIR_KUBE:-$(dirname "$(dirname "$here")")/build/kube}
 case ${1:---help} in
-up | status | inside) "$1" ;;
+up | status | inside | outlive) "$@" ;;
 down)
     clean
     say "nothing is left of it"

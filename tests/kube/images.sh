@@ -74,7 +74,8 @@ make_busybox() {
 make_agnhost() {
     local module porter
     skeleton "$work/agnhost"
-    with_libraries "$work/agnhost" bash curl dig ip nc
+    with_libraries "$work/agnhost" bash curl dig getent ip nc
+    echo "hosts: files dns" >"$work/agnhost/etc/nsswitch.conf"
     ln -s "$(command -v bash)" "$work/agnhost/bin/sh"
     busybox_links "$work/agnhost"
     cp "$kube/agnhost" "$work/agnhost/agnhost"
@@ -85,7 +86,8 @@ make_agnhost() {
     "$archive" "$work/agnhost" "$kube/images/agnhost.tar" --entrypoint /agnhost --command pause \
         --env PATH=/bin:/usr/bin:/sbin:/usr/sbin \
         --tag registry.k8s.io/e2e-test-images/agnhost:2.63.0 \
-        --tag registry.k8s.io/e2e-test-images/agnhost:2.55
+        --tag registry.k8s.io/e2e-test-images/agnhost:2.55 \
+        --tag registry.k8s.io/e2e-test-images/glibc-dns-testing:2.0.0 # asked for dig and getent
 }
 
 for image in pause busybox agnhost; do

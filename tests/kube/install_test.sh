@@ -10,31 +10,16 @@ kube=$(readlink -f "$1")
 image=$(readlink -f "$2")
 deploy=$WEIR_SOURCE_DIR/deploy
 WEIR_CLUSTER=$(mktemp -d /var/tmp/weir-install-XXXXXX)
-export WEIR_CLUSTER WEIR_KUBE=$kube
+export WEIR_CLUSTER WEIR_CLUSTER_OWNER=$$ WEIR_KUBE=$kube
 cluster() { "$WEIR_SOURCE_DIR/tests/kube/cluster.sh" "$@"; }
 trap 'cluster down 2>/dev/null; rm -rf "$WEIR_CLUSTER"' EXIT
 trap 'exit 130' INT TERM HUP
 
-started=${EPOCHREALTIME/[.,]/}
-say() {
-    local ms=$(((${EPOCHREALTIME/[.,]/} - started) / 1000))
-    printf '%4d.%03d  %s\n' $((ms / 1000)) $((ms % 1000)) "$*"
-}
-fail() {
-    printf 'FAILED: %s\n' "$*" >&2
-    kubectl get pods -A -o wide >&2 || true
-    kubectl -n kube-system logs -l app.kubernetes.io/name=weir --tail 20 --prefix >&2 || true
-    exit 1
-}
-within() {
-    local seconds=$1 what=$2 deadline
-    shift 2
-    deadline=$((EPOCHSECONDS + seconds))
-    until "$@"; do
-        [ "$EPOCHSECONDS" -lt "$deadline" ] || fail "$what, within $seconds s"
-        sleep 0.3
-    done
-    say "$what"
+# shellcheck source=tests/kube/facts.sh
+. "$WEIR_SOURCE_DIR/tests/kube/facts.sh"
+evidence() {
+    kubectl get pods -A -o wide
+    kubectl -n kube-system logs -l app.kubernetes.io/name=weir --tail 20 --prefix
 }
 kubectl() { cluster kubectl "$@"; }
 plugin() {

@@ -140,9 +140,11 @@ kubeAPIQPS: 100
 kubeAPIBurst: 200
 YAML
     mkdir -p /etc/kubernetes/manifests
-    "$kube/kubelet" --config /etc/kubelet.yaml --kubeconfig "$state/kubelet.kubeconfig" \
-        --hostname-override "$name" --node-ip "172.30.0.1$index,fd30::1$index" \
-        &>>"$work/$name-kubelet.log" &
+    while :; do # as a service manager would: whoever ends it gets it back
+        "$kube/kubelet" --config /etc/kubelet.yaml --kubeconfig "$state/kubelet.kubeconfig" \
+            --hostname-override "$name" --node-ip "172.30.0.1$index,fd30::1$index" || true
+        sleep 0.2
+    done &>>"$work/$name-kubelet.log" &
 }
 
 start_kube_proxy() {
