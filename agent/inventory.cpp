@@ -76,6 +76,13 @@ void Inventory::put(const SharedObject& object) {
         case Kind::kAuthorizationPolicy:
             if (replace(policies_, key, object)) ++count(key.kind);
             return;
+        case Kind::kService:
+        case Kind::kEndpointSlice:
+        case Kind::kHttpRoute:
+        case Kind::kGrpcRoute:
+        case Kind::kTcpRoute:
+        case Kind::kDestinationRule:
+            return; // kept by who compiles them
     }
 }
 
@@ -121,6 +128,13 @@ void Inventory::erase(const ObjectKey& key) {
         case Kind::kBaselineAdminNetworkPolicy:
         case Kind::kAuthorizationPolicy:
             erased = policies_.erase(key);
+            break;
+        case Kind::kService:
+        case Kind::kEndpointSlice:
+        case Kind::kHttpRoute:
+        case Kind::kGrpcRoute:
+        case Kind::kTcpRoute:
+        case Kind::kDestinationRule:
             break;
     }
     if (erased != 0) --count(key.kind);

@@ -168,6 +168,13 @@ void Desired::erase(const ObjectKey& key) {
             return;
         case Kind::kAuthorizationPolicy:
             return erase_authorization_policy(key.name);
+        case Kind::kService:
+        case Kind::kEndpointSlice:
+        case Kind::kHttpRoute:
+        case Kind::kGrpcRoute:
+        case Kind::kTcpRoute:
+        case Kind::kDestinationRule:
+            return; // not policy's business
     }
 }
 

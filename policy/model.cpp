@@ -16,6 +16,18 @@ Kind kind_of(TierPolicy::Api api) {
     return Kind::kClusterNetworkPolicy;
 }
 
+Kind kind_of(TrafficRoute::Api api) {
+    switch (api) {
+        case TrafficRoute::Api::kGrpc:
+            return Kind::kGrpcRoute;
+        case TrafficRoute::Api::kTcp:
+            return Kind::kTcpRoute;
+        case TrafficRoute::Api::kHttp:
+            break;
+    }
+    return Kind::kHttpRoute;
+}
+
 struct KeyOf {
     ObjectKey operator()(const Namespace& ns) const { return {Kind::kNamespace, {{}, ns.name}}; }
     ObjectKey operator()(const Node& node) const { return {Kind::kNode, {{}, node.name}}; }
@@ -28,6 +40,16 @@ struct KeyOf {
     }
     ObjectKey operator()(const AuthorizationPolicy& policy) const {
         return {Kind::kAuthorizationPolicy, policy.name};
+    }
+    ObjectKey operator()(const Service& service) const { return {Kind::kService, service.name}; }
+    ObjectKey operator()(const EndpointSlice& slice) const {
+        return {Kind::kEndpointSlice, slice.name};
+    }
+    ObjectKey operator()(const TrafficRoute& route) const {
+        return {kind_of(route.api), route.name};
+    }
+    ObjectKey operator()(const DestinationRule& rule) const {
+        return {Kind::kDestinationRule, rule.name};
     }
 };
 
@@ -51,6 +73,18 @@ const char* to_string(Kind kind) {
             return "BaselineAdminNetworkPolicy";
         case Kind::kAuthorizationPolicy:
             return "AuthorizationPolicy";
+        case Kind::kService:
+            return "Service";
+        case Kind::kEndpointSlice:
+            return "EndpointSlice";
+        case Kind::kHttpRoute:
+            return "HTTPRoute";
+        case Kind::kGrpcRoute:
+            return "GRPCRoute";
+        case Kind::kTcpRoute:
+            return "TCPRoute";
+        case Kind::kDestinationRule:
+            return "DestinationRule";
     }
     return "unknown";
 }
@@ -59,6 +93,15 @@ std::string to_string(const ObjectKey& key) {
     std::string text = std::string(to_string(key.kind)) + " ";
     if (!key.name.ns.get().empty()) text += key.name.ns.get() + "/";
     return text + key.name.name.get();
+}
+
+bool is_policy_kind(Kind kind) {
+    return kind != Kind::kNamespace && kind != Kind::kNode && kind != Kind::kPod &&
+           !is_service_kind(kind);
+}
+
+bool is_service_kind(Kind kind) {
+    return kind >= Kind::kService;
 }
 
 ObjectKey key_of(const Object& object) {

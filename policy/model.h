@@ -15,24 +15,11 @@
 #include <vector>
 
 #include "policy/address.h"
+#include "policy/object_name.h"
+#include "policy/service_model.h"
 #include "policy/symbol.h"
 
 namespace weir {
-
-// Where an object or a rule was written: a file and line for manifests, empty and 0 for the API.
-struct Origin {
-    Symbol file;
-    std::uint32_t line = 0;
-
-    bool operator==(const Origin&) const = default;
-};
-
-struct ObjectName {
-    Symbol ns; // empty for cluster-scoped kinds
-    Symbol name;
-
-    bool operator==(const ObjectName&) const = default;
-};
 
 struct Label {
     Symbol key;
@@ -281,7 +268,8 @@ struct AuthorizationPolicy {
     bool operator==(const AuthorizationPolicy&) const = default;
 };
 
-using Object = std::variant<Namespace, Node, Pod, NetworkPolicy, TierPolicy, AuthorizationPolicy>;
+using Object = std::variant<Namespace, Node, Pod, NetworkPolicy, TierPolicy, AuthorizationPolicy,
+                            Service, EndpointSlice, TrafficRoute, DestinationRule>;
 
 // An object that does not change any more, stored once for all who keep it. A cluster has many.
 class SharedObject {
@@ -311,7 +299,13 @@ enum class Kind {
     kClusterNetworkPolicy,
     kAdminNetworkPolicy,
     kBaselineAdminNetworkPolicy,
-    kAuthorizationPolicy
+    kAuthorizationPolicy,
+    kService,
+    kEndpointSlice,
+    kHttpRoute,
+    kGrpcRoute,
+    kTcpRoute,
+    kDestinationRule
 };
 inline constexpr std::array kKinds{Kind::kNamespace,
                                    Kind::kNode,
@@ -320,7 +314,17 @@ inline constexpr std::array kKinds{Kind::kNamespace,
                                    Kind::kClusterNetworkPolicy,
                                    Kind::kAdminNetworkPolicy,
                                    Kind::kBaselineAdminNetworkPolicy,
-                                   Kind::kAuthorizationPolicy};
+                                   Kind::kAuthorizationPolicy,
+                                   Kind::kService,
+                                   Kind::kEndpointSlice,
+                                   Kind::kHttpRoute,
+                                   Kind::kGrpcRoute,
+                                   Kind::kTcpRoute,
+                                   Kind::kDestinationRule};
+
+// Of kinds that exist for a purpose alone: Namespace, Node and Pod serve both.
+bool is_policy_kind(Kind kind);
+bool is_service_kind(Kind kind);
 
 // Identity of an object over its life.
 struct ObjectKey {

@@ -41,6 +41,7 @@ std::optional<std::pair<std::string_view, std::string_view>> split(std::string_v
 // The kind in its own spelling; nothing when it is none that policy is about.
 std::optional<std::string> parse_kind(std::string_view text) {
     for (const Kind kind : kKinds) {
+        if (is_service_kind(kind)) continue;
         const std::string_view name = to_string(kind);
         const bool is_same = std::ranges::equal(name, text, [](unsigned char a, unsigned char b) {
             return std::tolower(a) == std::tolower(b);

@@ -19,10 +19,6 @@ constexpr std::uint32_t kDefaultLimit = 100;
 constexpr std::size_t kMembersShown = 5;
 constexpr std::size_t kGroupsShown = 3;
 
-bool is_policy(Kind kind) {
-    return kind != Kind::kNamespace && kind != Kind::kNode && kind != Kind::kPod;
-}
-
 Object without_origin(Object object) {
     std::visit([](auto& typed) { typed.origin = {}; }, object);
     const auto forget_lines = [](auto& rules) {
@@ -107,7 +103,7 @@ private:
         for (const auto& problem : decoded.problems)
             add_problem(response_, problem);
         for (auto& object : decoded.objects) {
-            if (!object.object) continue;
+            if (!object.object || is_service_kind(object.key.kind)) continue;
             const bool is_new = wanted_.emplace(object.key, *std::move(object.object)).second;
             if (is_new) continue;
             refuse(response_, to_string(object.key),
@@ -133,7 +129,7 @@ private:
 
     void remove_rest() {
         for (const auto& [key, object] : in_force_) {
-            if (is_policy(key.kind) && !wanted_.contains(key)) removed_.insert(key);
+            if (is_policy_kind(key.kind) && !wanted_.contains(key)) removed_.insert(key);
         }
     }
 

@@ -21,10 +21,6 @@ constexpr std::size_t kMaxSubjects = 1024;
 constexpr std::size_t kMaxJudgements = 20'000'000;
 constexpr std::size_t kMaxCandidates = 200'000;
 
-bool is_policy(Kind kind) {
-    return kind != Kind::kNamespace && kind != Kind::kNode && kind != Kind::kPod;
-}
-
 std::uint8_t protocol_of(std::uint32_t key) {
     // Any protocol without ports stands for all of them.
     return key == WEIR_PORT_KEY_OTHER ? std::uint8_t{IPPROTO_ICMP}
@@ -84,7 +80,7 @@ private:
     // itself changes.
     void find_subjects() {
         const bool is_any = std::ranges::any_of(
-            changes_, [](const ObjectKey& key) { return !is_policy(key.kind); });
+            changes_, [](const ObjectKey& key) { return !is_policy_kind(key.kind); });
         for (std::size_t i = 0; i < groups_.all().size(); ++i) {
             const PairEnd& group = groups_.all()[i];
             if (group.kind != PairEnd::Kind::kPods) continue;

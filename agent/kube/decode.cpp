@@ -3,8 +3,12 @@
 
 #include "agent/kube/decode_authorization.h"
 #include "agent/kube/decode_cluster.h"
+#include "agent/kube/decode_destination_rule.h"
+#include "agent/kube/decode_endpoint_slice.h"
 #include "agent/kube/decode_network_policy.h"
 #include "agent/kube/decode_pod.h"
+#include "agent/kube/decode_route.h"
+#include "agent/kube/decode_service.h"
 #include "agent/kube/decode_tier.h"
 #include "agent/kube/field.h"
 #include "agent/kube/kind.h"
@@ -32,6 +36,18 @@ std::optional<Object> decode_kind(Kind kind, const Field& root, const ObjectName
             return decode_tier_policy(root, name, TierPolicy::Api::kBaselineAdminNetworkPolicy);
         case Kind::kAuthorizationPolicy:
             return decode_authorization_policy(root, name);
+        case Kind::kService:
+            return decode_service(root, name);
+        case Kind::kEndpointSlice:
+            return decode_endpoint_slice(root, name);
+        case Kind::kHttpRoute:
+            return decode_route(root, name, TrafficRoute::Api::kHttp);
+        case Kind::kGrpcRoute:
+            return decode_route(root, name, TrafficRoute::Api::kGrpc);
+        case Kind::kTcpRoute:
+            return decode_route(root, name, TrafficRoute::Api::kTcp);
+        case Kind::kDestinationRule:
+            return decode_destination_rule(root, name);
     }
     return std::nullopt;
 }
@@ -159,7 +175,12 @@ private:
         const std::size_t first = decoded_.problems.size();
         const Field field(report, root);
         const auto name = identify(field, root, kind, report);
-        field.allow_only({"apiVersion", "kind", "metadata", "spec", "status"});
+        if (kind == Kind::kEndpointSlice) { // the one kind without a spec
+            field.allow_only(
+                {"apiVersion", "kind", "metadata", "addressType", "endpoints", "ports"});
+        } else {
+            field.allow_only({"apiVersion", "kind", "metadata", "spec", "status"});
+        }
         field.refuse_duplicates();
         std::optional<Object> object = decode_kind(kind, field, name.value_or(ObjectName{}));
         if (!name) return unidentified("unnamed " + report.object + in_line(root.line));

@@ -2,6 +2,8 @@
 #include "agent/kube/decode_metadata.h"
 
 #include <algorithm>
+#include <ctime>
+#include <string>
 
 #include "agent/kube/syntax.h"
 
@@ -50,6 +52,15 @@ Labels decode_metadata(const Field& metadata) {
                          "finalizers", "managedFields"});
     check_annotations(metadata["annotations"]);
     return decode_labels(metadata["labels"]);
+}
+
+std::int64_t decode_creation(const Field& metadata) {
+    const Field field = metadata["creationTimestamp"];
+    if (!field.is_string()) return 0;
+    const std::string text(field.string().value_or(""));
+    std::tm time{};
+    const char* end = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &time);
+    return end == nullptr ? 0 : static_cast<std::int64_t>(::timegm(&time));
 }
 
 std::optional<bool> decode_switch(const Field& field) {

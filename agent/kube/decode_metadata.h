@@ -2,6 +2,9 @@
 // metav1.ObjectMeta, as far as Weir uses it, with the API server's checks of names and labels.
 #pragma once
 
+#include <cstdint>
+#include <optional>
+
 #include "agent/kube/field.h"
 #include "policy/model.h"
 
@@ -16,6 +19,9 @@ Labels decode_metadata(const Field& metadata);
 // weir.io/audit, as annotation or label: kAudited or kEnforced. What is not understood is reported
 // and leaves it enforced.
 Enforcement decode_enforcement(const Field& metadata);
+
+// metadata.creationTimestamp in seconds since the epoch; 0 when it is missing or no time.
+std::int64_t decode_creation(const Field& metadata);
 
 // A label or annotation that is "true" or "false"; reported and nothing when it is neither.
 std::optional<bool> decode_switch(const Field& field);

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/kube/decode_network.h"
 
+#include <netinet/in.h>
+
+#include <algorithm>
+
 #include "agent/kube/syntax.h"
 
 namespace weir {
@@ -46,6 +50,26 @@ std::optional<std::uint16_t> decode_port_number(const Field& field) {
     if (*number >= 1 && *number <= 65535) return static_cast<std::uint16_t>(*number);
     field.error(std::to_string(*number) + " is no port number", "use a number from 1 to 65535");
     return std::nullopt;
+}
+
+std::uint8_t decode_protocol(const Field& field) {
+    const auto text = field.string();
+    if (!text || text->empty()) return IPPROTO_TCP; // "Defaults to "TCP"."
+    if (const auto protocol = parse_protocol(*text)) return *protocol;
+    field.error("unknown protocol " + quote(*text), "use TCP, UDP or SCTP");
+    return 0;
+}
+
+std::string_view decode_word(const Field& field, std::initializer_list<std::string_view> words) {
+    const auto text = field.string();
+    if (!text || text->empty()) return *words.begin();
+    const auto known = std::ranges::find(words, *text);
+    if (known != words.end()) return *known;
+    std::string list;
+    for (const std::string_view word : words)
+        list += (list.empty() ? "" : ", ") + std::string(word);
+    field.error("unknown value " + quote(*text), "use one of " + list);
+    return *words.begin();
 }
 
 void check_required_size(const Field& list, std::size_t most) {

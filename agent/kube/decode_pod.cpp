@@ -1,25 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/kube/decode_pod.h"
 
-#include <netinet/in.h>
-
 #include <algorithm>
 
 #include "agent/kube/decode_cluster.h"
 #include "agent/kube/decode_metadata.h"
+#include "agent/kube/decode_network.h"
 #include "agent/kube/syntax.h"
 #include "agent/kube/uid.h"
 
 namespace weir {
 namespace {
-
-std::uint8_t decode_protocol(const Field& field) {
-    const auto text = field.string();
-    if (!text || text->empty()) return IPPROTO_TCP; // "Defaults to "TCP"."
-    if (const auto protocol = parse_protocol(*text)) return *protocol;
-    field.error("unknown protocol " + quote(*text), "use TCP, UDP or SCTP");
-    return 0;
-}
 
 ContainerPort decode_port(const Field& field) {
     ContainerPort port;

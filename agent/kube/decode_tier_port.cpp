@@ -29,7 +29,7 @@ PortRange decode_range(const Field& field, const TierDialect& dialect) {
     return range;
 }
 
-std::uint8_t decode_protocol(const Field& field) {
+std::uint8_t decode_named_protocol(const Field& field) {
     const auto text = field.string();
     if (!text) return IPPROTO_TCP; // "If not specified, this field defaults to TCP."
     const auto protocol = parse_protocol(*text);
@@ -100,7 +100,7 @@ void decode_v1alpha1(const Field& item, bool has_address_peer, const TierDialect
     const Field port = item[*chosen];
     if (chosen == "namedPort") return decode_name(port, has_address_peer, ports);
     if (!port.is_mapping()) return;
-    const std::uint8_t protocol = decode_protocol(port["protocol"]);
+    const std::uint8_t protocol = decode_named_protocol(port["protocol"]);
     if (chosen == "portRange") {
         port.allow_only({"protocol", "start", "end"});
         ports.push_back({protocol, decode_range(port, dialect)});

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 namespace weir {
 namespace {
@@ -14,15 +15,20 @@ struct UsedKind {
     std::string_view group;
     std::string_view api_version; // the one to use
     std::string_view plural;
-    std::string_view other_version = {}; // one of the same schema
+    std::string_view other_version = {}; // of the same schema
     std::string_view earlier_group = {}; // where the kind once lived
     bool is_namespaced = false;
-    bool is_built_in = false; // served by every API server
+    bool is_built_in = false;            // served by every API server
+    std::string_view older_version = {}; // of the same schema as well
 };
 
 constexpr auto kPolicyGroup = "networking.k8s.io"sv;
 constexpr auto kTierGroup = "policy.networking.k8s.io"sv;
 constexpr auto kIstioGroup = "security.istio.io"sv;
+constexpr auto kDiscoveryGroup = "discovery.k8s.io"sv;
+constexpr auto kGatewayGroup = "gateway.networking.k8s.io"sv;
+constexpr auto kTrafficGroup = "networking.istio.io"sv;
+constexpr auto kGateway1 = "gateway.networking.k8s.io/v1"sv;
 constexpr auto kAlpha1 = "policy.networking.k8s.io/v1alpha1"sv;
 
 constexpr std::array kUsedKinds = {
@@ -37,7 +43,19 @@ constexpr std::array kUsedKinds = {
     UsedKind{Kind::kBaselineAdminNetworkPolicy, kTierGroup, kAlpha1,
              "baselineadminnetworkpolicies"},
     UsedKind{Kind::kAuthorizationPolicy, kIstioGroup, "security.istio.io/v1",
-             "authorizationpolicies", "security.istio.io/v1beta1", "", true}};
+             "authorizationpolicies", "security.istio.io/v1beta1", "", true},
+    UsedKind{Kind::kService, "", "v1", "services", "", "", true, true},
+    UsedKind{Kind::kEndpointSlice, kDiscoveryGroup, "discovery.k8s.io/v1", "endpointslices", "", "",
+             true, true},
+    UsedKind{Kind::kHttpRoute, kGatewayGroup, kGateway1, "httproutes",
+             "gateway.networking.k8s.io/v1beta1", "", true},
+    UsedKind{Kind::kGrpcRoute, kGatewayGroup, kGateway1, "grpcroutes",
+             "gateway.networking.k8s.io/v1alpha2", "", true},
+    // In the standard channel since Gateway API 1.6.
+    UsedKind{Kind::kTcpRoute, kGatewayGroup, kGateway1, "tcproutes",
+             "gateway.networking.k8s.io/v1alpha2", "", true},
+    UsedKind{Kind::kDestinationRule, kTrafficGroup, "networking.istio.io/v1", "destinationrules",
+             "networking.istio.io/v1beta1", "", true, false, "networking.istio.io/v1alpha3"}};
 static_assert(kUsedKinds.size() == kKinds.size());
 
 // The kinds of the groups that Weir reads from.
@@ -79,7 +97,8 @@ bool is_known(std::string_view group, std::string_view kind) {
 }
 
 KindInfo info_of(const UsedKind& used, std::string_view api_version) {
-    const bool is_read = api_version == used.api_version || api_version == used.other_version;
+    const bool is_read = api_version == used.api_version || api_version == used.other_version ||
+                         api_version == used.older_version;
     return {is_read ? KindUse::kUsed : KindUse::kUnknownVersion, used.kind, std::nullopt,
             used.api_version};
 }
@@ -113,6 +132,14 @@ KindInfo kind_info(std::string_view api_version, std::string_view kind) {
 
 bool is_namespaced(Kind kind) {
     return used_kind(kind).is_namespaced;
+}
+
+std::vector<Kind> watched_kinds(bool with_services) {
+    std::vector<Kind> kinds;
+    std::ranges::copy_if(kKinds, std::back_inserter(kinds), [with_services](Kind kind) {
+        return with_services || !is_service_kind(kind);
+    });
+    return kinds;
 }
 
 ApiResource api_resource(Kind kind) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "policy/model.h"
 
@@ -28,6 +29,9 @@ struct KindInfo {
 KindInfo kind_info(std::string_view api_version, std::string_view kind);
 
 bool is_namespaced(Kind kind);
+
+// The kinds that an agent follows: those of services only when it balances load.
+std::vector<Kind> watched_kinds(bool with_services);
 
 // Where the Kubernetes API serves objects of a kind.
 struct ApiResource {

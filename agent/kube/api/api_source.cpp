@@ -27,15 +27,16 @@ constexpr ApiResource kDefinitions = {.group = "apiextensions.k8s.io",
 
 } // namespace
 
-ApiSource::ApiSource(boost::asio::io_context& context, AccessProvider access, OnChange on_change,
-                     OnProblem on_problem, ApiTimings timings)
+ApiSource::ApiSource(boost::asio::io_context& context, AccessProvider access,
+                     const std::vector<Kind>& kinds, OnChange on_change, OnProblem on_problem,
+                     ApiTimings timings)
     : context_(context),
       access_(std::move(access)),
       on_change_(std::move(on_change)),
       on_problem_(std::move(on_problem)),
       timings_(timings),
       name_("Kubernetes API") {
-    for (const Kind kind : kKinds)
+    for (const Kind kind : kinds)
         kinds_.push_back(std::make_unique<Watched>(kind, on_problem_));
 }
 

@@ -22,8 +22,10 @@ namespace weir {
 
 class ApiSource : public Source {
 public:
-    ApiSource(boost::asio::io_context& context, AccessProvider access, OnChange on_change,
-              OnProblem on_problem = {}, ApiTimings timings = {});
+    // kinds: what is listed and watched, and what the agent needs rights for (watched_kinds()).
+    ApiSource(boost::asio::io_context& context, AccessProvider access,
+              const std::vector<Kind>& kinds, OnChange on_change, OnProblem on_problem = {},
+              ApiTimings timings = {});
     ~ApiSource() override;
 
     // Fails when the access cannot be read. Returns before anything was read from the server: the

@@ -5,6 +5,8 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 
+#include "agent/kube/kind.h"
+
 namespace weir {
 namespace {
 
@@ -66,7 +68,7 @@ ApiTimings FollowedApi::quick() {
 
 void FollowedApi::start(const ApiTimings& timings) {
     source_ = std::make_unique<ApiSource>(
-        context_, [this]() -> Result<ApiAccess> { return access_; },
+        context_, [this]() -> Result<ApiAccess> { return access_; }, watched_kinds(false),
         [this](const Change& change) {
             ++changes_;
             for (const auto& key : change.erasures)
