@@ -5,15 +5,19 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <csignal>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "agent/cni/attachments.h"
 #include "agent/cni/cached_results.h"
@@ -32,10 +36,12 @@
 #include "agent/kube/api/api_source.h"
 #include "agent/kube/api/installation.h"
 #include "agent/kube/api/kubeconfig.h"
+#include "agent/kube/kind.h"
 #include "agent/kube/manifest_source.h"
 #include "agent/rehearsal.h"
 #include "agent/removal.h"
 #include "agent/run_lock.h"
+#include "agent/service/services.h"
 #include "agent/succession.h"
 
 namespace weir {
@@ -164,6 +170,7 @@ private:
             if (auto followed = follow_source(); !followed) return followed;
         } else if (has_state_) {
             enforcer_->apply({.upserts = inventory_.objects(), .erasures = {}});
+            apply_to_services();
         }
         return serve();
     }
@@ -175,22 +182,71 @@ private:
         auto feed = FlowFeed::start(context_, *enforcer_, inventory_, flows_);
         if (!feed) return std::unexpected(std::move(feed.error()));
         feed_ = std::move(*feed);
+        if (auto opened = open_services(); !opened) return opened;
         return lock_->take_bpffs(config_.bpffs);
     }
 
+    // Without them, an earlier agent's would go on with what was true then.
+    Result<> open_services() {
+        if (!config_.has_services) return Services::take_off(config_.bpffs);
+        auto services = Services::open(context_, config_, [this] {
+            std::vector<std::string> paths;
+            for (const auto& [slot, endpoint] : enforcer_->endpoints().all())
+                paths.push_back(endpoint.netns);
+            return paths;
+        });
+        if (!services) return std::unexpected(std::move(services.error()));
+        services_ = std::move(*services);
+        return {};
+    }
+
+    // What is for services alone makes no revision of policy.
+    static bool is_for_policy(const Change& change) {
+        return std::ranges::any_of(
+                   change.upserts,
+                   [](const auto& object) { return !is_service_kind(key_of(object).kind); }) ||
+               std::ranges::any_of(change.erasures,
+                                   [](const ObjectKey& key) { return !is_service_kind(key.kind); });
+    }
+
+    void apply(const Change& change) {
+        const bool is_first = !std::exchange(has_state_, true);
+        inventory_.apply(change);
+        if (services_) {
+            services_->apply(change);
+        } else if (config_.has_services) {
+            keep_for_turn(change);
+        }
+        if (enforcer_ && (is_first || is_for_policy(change))) enforcer_->apply(change);
+    }
+
+    // The inventory is about policy: what services need beyond it waits here.
+    void keep_for_turn(const Change& change) {
+        for (const auto& object : change.upserts)
+            early_objects_.insert_or_assign(to_string(key_of(object)), object);
+        for (const auto& key : change.erasures)
+            early_objects_.erase(to_string(key));
+    }
+
+    void apply_to_services() {
+        if (!services_) return;
+        Change change;
+        for (auto& [name, object] : early_objects_)
+            change.upserts.push_back(object);
+        early_objects_.clear();
+        services_->apply(change);
+    }
+
     Result<> follow_source() {
-        const auto on_change = [this](const Change& change) {
-            has_state_ = true;
-            inventory_.apply(change);
-            if (enforcer_) enforcer_->apply(change);
-        };
+        const auto on_change = [this](const Change& change) { apply(change); };
         if (config_.manifests.empty()) {
             const auto access = [this] {
                 return config_.kubeconfig.empty()
                            ? in_cluster_access(config_.api_servers)
                            : read_kubeconfig(config_.kubeconfig, config_.context);
             };
-            source_ = std::make_unique<ApiSource>(context_, access, on_change, log_problem);
+            source_ = std::make_unique<ApiSource>(
+                context_, access, watched_kinds(config_.has_services), on_change, log_problem);
             follow_installation(access);
         } else {
             const ManifestOptions options{.directory = config_.manifests,
@@ -222,6 +278,7 @@ private:
                                           .source = *source_,
                                           .attachments = *attachments_,
                                           .installer = installer_,
+                                          .services = services_.get(),
                                           .yield = [this] { yield(); },
                                           .started = std::chrono::system_clock::now()});
         metrics_ = std::make_unique<Metrics>(control);
@@ -338,9 +395,11 @@ private:
     std::chrono::steady_clock::time_point next_rehearsal_;
     std::optional<RunLock> lock_;
     Inventory inventory_;
+    std::map<std::string, SharedObject> early_objects_; // those of services, until its turn
     FlowStore flows_;
     std::unique_ptr<Enforcer> enforcer_;
     std::unique_ptr<FlowFeed> feed_;
+    std::unique_ptr<Services> services_; // null without --services on
     std::unique_ptr<Source> source_;
     std::unique_ptr<Installation> installation_;
     std::unique_ptr<Attachments> attachments_;

@@ -34,7 +34,10 @@ struct Config {
                                                   // as long as Weir is; empty: it stays
     std::string cni_conf_dir;                     // where weir-cni is kept chained; empty: nowhere
     std::string cni_bin_dir = "/opt/cni/bin";     // where weir-cni is put
-    std::string cni_cache_dir;                    // results of earlier pods; empty: not read
+    bool has_services = false;                    // --services on: load balancing as well
+    std::string cgroup;        // of the processes whose connections are balanced;
+                               // empty: the root, all of them
+    std::string cni_cache_dir; // results of earlier pods; empty: not read
 };
 
 MeshNames mesh_names(const Config& config);

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <string>
 
 #include "agent/cli/command.h"
 #include "agent/cli/map_memory.h"
@@ -25,6 +26,7 @@ std::string refuse_other_than_pair(const std::string& text) {
 void add_agent(CLI::App& app, Options& options) {
     CLI::App* command = app.add_subcommand("agent", "Enforce policy on this node (the daemon)");
     auto config = std::make_shared<Config>();
+    auto services = std::make_shared<std::string>("off");
     config->node_name = default_node_name();
     auto* manifests =
         command->add_option("--manifests", config->manifests, "Folder of Kubernetes YAML, watched")
@@ -87,6 +89,18 @@ void add_agent(CLI::App& app, Options& options) {
         ->check(CLI::Validator(refuse_other_than_pair, ""))
         ->excludes(manifests);
     command
+        ->add_option("--services", *services,
+                     "Balance the load of Services as well: when a process of this node connects "
+                     "to one, before kube-proxy, if there is one, sees a packet")
+        ->envname("WEIR_SERVICES")
+        ->check(CLI::IsMember({"on", "off"}));
+    command
+        ->add_option("--cgroup", config->cgroup,
+                     "cgroup2 folder of the processes whose connections are balanced; empty: "
+                     "where cgroup2 is mounted, all of them")
+        ->envname("WEIR_CGROUP")
+        ->type_name("DIR");
+    command
         ->add_option(
             "--cni-conf-dir", config->cni_conf_dir,
             "Keep weir-cni chained in this folder's configuration (/etc/cni/net.d); empty: "
@@ -107,8 +121,10 @@ void add_agent(CLI::App& app, Options& options) {
         "Examples:\n  weir agent --manifests /etc/weir/manifests\n"
         "  weir agent --kubeconfig /etc/weir/kubeconfig\n"
         "  weir agent --manifests ./demo --node-name n1 --run-dir /run/weir-n1 --bpffs "
-        "/sys/fs/bpf/weir-n1");
-    command->callback([config, &options] {
+        "/sys/fs/bpf/weir-n1\n"
+        "  weir agent --manifests /etc/weir/manifests --services on");
+    command->callback([config, services, &options] {
+        config->has_services = *services == "on";
         config->run_dir = options.run_dir;
         config->bpffs = options.bpffs;
         const auto done = run_agent(*config);

@@ -25,6 +25,7 @@ std::unique_ptr<CLI::App> command_tree(Options& options) {
     add_endpoint(*app, options);
     add_policy(*app, options);
     add_explain(*app, options);
+    add_services(*app, options);
     add_flows(*app, options);
     add_diff(*app, options);
     add_suggest(*app, options);

@@ -114,6 +114,16 @@ Answer<v1::YieldResponse> ControlClient::yield() {
     return stub_->call(&v1::Control::Stub::Yield, v1::YieldRequest(), kYieldTimeout);
 }
 
+Answer<v1::ListServicesResponse> ControlClient::list_services(
+    const v1::ListServicesRequest& request) {
+    return stub_->call(&v1::Control::Stub::ListServices, request);
+}
+
+Answer<v1::TraceServiceResponse> ControlClient::trace_service(
+    const v1::TraceServiceRequest& request) {
+    return stub_->call(&v1::Control::Stub::TraceService, request);
+}
+
 Answer<v1::DiffResponse> ControlClient::diff(const v1::DiffRequest& request) {
     return stub_->call(&v1::Control::Stub::Diff, request, kPreviewTimeout);
 }

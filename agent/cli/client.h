@@ -33,6 +33,8 @@ public:
     Answer<v1::PolicyDetails> show_policy(const v1::ShowPolicyRequest& request);
     Answer<v1::YieldResponse> yield(); // waits at most 5 s
     Answer<v1::ExplainResponse> explain(const v1::ExplainRequest& request);
+    Answer<v1::ListServicesResponse> list_services(const v1::ListServicesRequest& request);
+    Answer<v1::TraceServiceResponse> trace_service(const v1::TraceServiceRequest& request);
     // These two may take minutes in a large cluster.
     Answer<v1::DiffResponse> diff(const v1::DiffRequest& request);
     Answer<v1::SuggestResponse> suggest(const v1::SuggestRequest& request);

@@ -35,6 +35,7 @@ void add_flows(CLI::App& app, Options& options);
 void add_install(CLI::App& app, Options& options); // and uninstall
 void add_policy(CLI::App& app, Options& options);
 void add_probe(CLI::App& app, Options& options);
+void add_services(CLI::App& app, Options& options);
 void add_status(CLI::App& app, Options& options);
 void add_suggest(CLI::App& app, Options& options);
 void add_verdicts(CLI::App& app, Options& options);

@@ -58,6 +58,13 @@ std::string map_memory_text(const v1::MapMemory& memory) {
                        mebibytes(memory.most()), mebibytes(memory.budget()));
 }
 
+std::string services_text(const v1::ServicesStatus& services) {
+    if (!services.in_force()) return "not in force yet";
+    return fmt::format("{} frontends, {} backends, revision {} for {} ago, compiled in {:.1f} ms",
+                       services.frontends(), services.backends(), services.revision(),
+                       age_text(services.revision_time()), services.compile_seconds() * 1000);
+}
+
 void print_facts(const v1::StatusResponse& status) {
     Table table({});
     table.add({"policy", ready_cell(status)});
@@ -74,6 +81,7 @@ void print_facts(const v1::StatusResponse& status) {
         {"endpoints", fmt::format("{} endpoints, {} hooks attached ({}){}", status.endpoints(),
                                   status.hooks_attached(), status.hooks(), mended)});
     table.add({"compiled in", fmt::format("{:.1f} ms", status.compile_seconds() * 1000)});
+    if (status.has_services()) table.add({"services", services_text(status.services())});
     table.add({"maps", maps_text(status)});
     table.add({"map memory", map_memory_text(status.map_memory())});
     table.add({"metrics", status.http_address().empty() ? "off" : status.http_address()});

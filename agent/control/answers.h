@@ -48,4 +48,9 @@ Reply<v1::PolicyDetails> show_policy(const ControlContext& context,
 Reply<v1::ExplainResponse> explain(const ControlContext& context,
                                    const v1::ExplainRequest& request);
 
+Reply<v1::ListServicesResponse> list_services(const ControlContext& context,
+                                              const v1::ListServicesRequest& request);
+Reply<v1::TraceServiceResponse> trace_service(const ControlContext& context,
+                                              const v1::TraceServiceRequest& request);
+
 } // namespace weir

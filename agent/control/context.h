@@ -13,6 +13,7 @@ class CniInstaller;
 class Enforcer;
 class FlowStore;
 class Inventory;
+class Services;
 class Source;
 struct Config;
 
@@ -24,6 +25,7 @@ struct ControlContext {
     const Source& source;
     const Attachments& attachments;
     const CniInstaller& installer;
+    const Services* services = nullptr; // without --services on
     std::function<void()> yield; // leaves the node to another agent, after this turn of the loop
     std::chrono::system_clock::time_point started;
 };

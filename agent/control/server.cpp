@@ -114,6 +114,18 @@ public:
                       [this, asked = *request] { return explain(control_, asked); });
     }
 
+    grpc::Status ListServices(grpc::ServerContext* call, const v1::ListServicesRequest* request,
+                              v1::ListServicesResponse* response) override {
+        return answer(call, response,
+                      [this, asked = *request] { return list_services(control_, asked); });
+    }
+
+    grpc::Status TraceService(grpc::ServerContext* call, const v1::TraceServiceRequest* request,
+                              v1::TraceServiceResponse* response) override {
+        return answer(call, response,
+                      [this, asked = *request] { return trace_service(control_, asked); });
+    }
+
     grpc::Status Flows(grpc::ServerContext* call, const v1::FlowsRequest* request,
                        grpc::ServerWriter<v1::FlowsResponse>* writer) override {
         const auto filter = filter_of(request->filter());

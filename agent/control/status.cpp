@@ -14,15 +14,20 @@
 #include "agent/inventory.h"
 #include "agent/kube/source.h"
 #include "agent/map_report.h"
+#include "agent/service/service_problems.h"
+#include "agent/service/services.h"
 
 namespace weir {
 namespace {
 
-void add_objects(v1::StatusResponse& status, const Inventory& inventory) {
+void add_objects(v1::StatusResponse& status, const ControlContext& context) {
     for (const auto kind : kKinds) {
+        if (is_service_kind(kind) && context.services == nullptr) continue;
         auto* count = status.add_objects();
         count->set_kind(to_string(kind));
-        count->set_count(inventory.counts()[static_cast<std::size_t>(kind)]);
+        count->set_count(is_service_kind(kind)
+                             ? context.services->compiler().index().count(kind)
+                             : context.inventory.counts()[static_cast<std::size_t>(kind)]);
     }
 }
 
@@ -123,6 +128,28 @@ void add_wrongs(v1::StatusResponse& status, const ControlContext& context,
     misfit->set_culprit(revision.does_not_fit->policy);
 }
 
+void add_services(v1::StatusResponse& status, const Services& services) {
+    const ServiceRevision& revision = services.revision();
+    const ServiceUsage usage = services.compiler().usage();
+    auto* message = status.mutable_services();
+    message->set_in_force(revision.is_in_force);
+    message->set_revision(revision.revision);
+    *message->mutable_revision_time() = timestamp_of(revision.since);
+    message->set_compile_seconds(revision.compile_seconds);
+    message->set_cgroup(services.cgroup());
+    message->set_frontends(usage.services);
+    message->set_slots(usage.slots);
+    message->set_backends(usage.backends);
+    if (!revision.write_error.empty()) {
+        add_sentence(
+            status, Severity::kError, "",
+            "services cannot be written: " + revision.write_error + "; the agent tries again");
+    }
+    for (const auto& problem : service_problems(services.compiler())) {
+        add_sentence(status, Severity::kWarning, "", problem.text);
+    }
+}
+
 void add_hooks(v1::StatusResponse& status, const ControlContext& context) {
     status.set_hooks_mended(context.enforcer.hooks_mended());
     const auto attached = context.enforcer.dataplane().attached();
@@ -166,7 +193,8 @@ v1::StatusResponse status_of(const ControlContext& context) {
         const ObjectName name{Symbol(endpoint.ns), Symbol(endpoint.name)};
         if (context.inventory.pod(name) == nullptr) status.add_unknown_pods(endpoint.pod());
     }
-    add_objects(status, context.inventory);
+    add_objects(status, context);
+    if (context.services != nullptr) add_services(status, *context.services);
     add_maps(status, context.enforcer);
     add_map_memory(status, context.enforcer, config);
     if (const auto counters = context.enforcer.dataplane().counters()) {

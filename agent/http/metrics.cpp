@@ -20,6 +20,8 @@
 #include "agent/inventory.h"
 #include "agent/kube/source.h"
 #include "agent/map_report.h"
+#include "agent/service/service_problems.h"
+#include "agent/service/services.h"
 
 namespace weir {
 namespace {
@@ -132,10 +134,12 @@ private:
         gauge("weir_endpoints", "Endpoints of this node")
             .Set(static_cast<double>(context_.enforcer.endpoints().all().size()));
         for (const auto kind : kKinds) {
+            if (is_service_kind(kind)) continue; // read_services()
             gauge("weir_objects", "Objects in force, by kind", {{"kind", to_string(kind)}})
                 .Set(context_.inventory.counts()[static_cast<std::size_t>(kind)]);
         }
         read_cni();
+        read_services();
         const SourceStatus source = context_.source.status();
         const auto is_error = [](const Problem& problem) {
             return problem.severity == Severity::kError;
@@ -149,6 +153,32 @@ private:
             .Set(source.has_synced && !source.away ? 1 : 0);
         gauge("weir_flow_records", "Recent flows in memory")
             .Set(static_cast<double>(context_.flows.size()));
+    }
+
+    void read_services() {
+        if (context_.services == nullptr) return;
+        const ServiceCompiler& compiler = context_.services->compiler();
+        for (const auto kind : kKinds) {
+            if (!is_service_kind(kind)) continue;
+            gauge("weir_objects", "Objects in force, by kind", {{"kind", to_string(kind)}})
+                .Set(compiler.index().count(kind));
+        }
+        const ServiceUsage usage = compiler.usage();
+        gauge("weir_service_frontends", "Addresses and ports that are balanced")
+            .Set(usage.services);
+        gauge("weir_service_backends", "Backends, those with connections left included")
+            .Set(usage.backends);
+        gauge("weir_service_slots", "Entries of weir_slots in use").Set(usage.slots);
+        gauge("weir_services_left_out", "Services that do not fit the maps: see `weir status`")
+            .Set(static_cast<double>(compiler.misfits().size()));
+        const auto outcomes = context_.services->dataplane().outcomes();
+        if (!outcomes) return;
+        for (std::size_t i = 0; i < outcomes->size(); ++i) {
+            raise(counter("weir_service_outcomes_total",
+                          "Connections to services that did not simply get a backend",
+                          {{"outcome", service_outcome_word(i)}}),
+                  (*outcomes)[i]);
+        }
     }
 
     void read_cni() {

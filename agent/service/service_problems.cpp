@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/service/service_problems.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+
+#include <array>
+
+#include "agent/flow/flow_record.h"
+
+namespace weir {
+namespace {
+
+constexpr std::array kOutcomeWords = {
+#define WEIR_OUTCOME(name, word, text) word,
+    WEIR_SERVICE_OUTCOMES(WEIR_OUTCOME)
+#undef WEIR_OUTCOME
+};
+
+std::string full_name(const ObjectName& name) {
+    return name.ns.get() + "/" + name.name.get();
+}
+
+} // namespace
+
+std::string frontend_text(const weir_service_key& key) {
+    const auto address = Address::from_abi(key.address);
+    const std::string host =
+        address.is_v4() ? address.to_string() : "[" + address.to_string() + "]";
+    return fmt::format("{}:{}/{}", host, ntohs(key.port), protocol_name(key.protocol));
+}
+
+const char* service_outcome_word(std::size_t outcome) {
+    return kOutcomeWords.at(outcome);
+}
+
+std::vector<ServiceProblem> service_problems(const ServiceCompiler& compiler) {
+    std::vector<ServiceProblem> problems;
+    const auto add = [&problems](const ObjectName& service, const std::string& what) {
+        const std::string object = "Service " + full_name(service);
+        problems.push_back({service, object, object + ": " + what});
+    };
+    for (const auto& misfit : compiler.misfits()) {
+        add(misfit.service,
+            fmt::format("is not balanced: {} has no room beyond {} entries; its connections pass "
+                        "untouched; remove Services or endpoints",
+                        misfit.map, misfit.limit));
+    }
+    for (const auto& collision : compiler.claims().collisions()) {
+        if (collision.key.scope != WEIR_SCOPE_INTERNAL) continue; // told once
+        add(collision.loser,
+            fmt::format("{} is Service {}'s, which is older; give one of them another address or "
+                        "port",
+                        frontend_text(collision.key), full_name(collision.winner)));
+    }
+    for (const auto& [name, record] : compiler.index().records()) {
+        for (const auto& route : record.routes) {
+            if (route->not_applied.get().empty()) continue;
+            add(name, fmt::format("{} is not applied: {}; traffic stays as it is",
+                                  to_string(key_of(*route)), route->not_applied.get()));
+        }
+    }
+    return problems;
+}
+
+} // namespace weir

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// What of Services and routes is not as written, and what to do about it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "policy/service_compiler.h"
+
+namespace weir {
+
+struct ServiceProblem {
+    ObjectName service; // that it is about
+    std::string object; // "Service shop/web"
+    std::string text;   // names the object and the remedy
+};
+
+// No room in a map, a frontend that another Service has, a route that is not applied.
+std::vector<ServiceProblem> service_problems(const ServiceCompiler& compiler);
+
+// "198.51.100.1:80/TCP"
+std::string frontend_text(const weir_service_key& key);
+
+// By enum weir_service_outcome, as the label of weir_service_outcomes_total.
+const char* service_outcome_word(std::size_t outcome);
+
+} // namespace weir

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+// Services by the real program: clients connect to a cluster address and reach backends on both
+// nodes. The client's node balances for this test's own cgroup.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+
+#include "tests/support/lab.h"
+#include "tests/support/test_cgroup.h"
+
+namespace weir {
+namespace {
+
+std::string service_yaml(const std::string& name, const std::string& v4, const std::string& v6) {
+    return "apiVersion: v1\nkind: Service\nmetadata: {namespace: shop, name: " + name +
+           "}\nspec:\n  clusterIP: " + v4 + "\n  clusterIPs: [" + v4 + ", '" + v6 +
+           "']\n  ports:\n  - {name: http, port: 80}\n  - {name: dns, port: 53, protocol: UDP}\n"
+           "---\n";
+}
+
+std::string endpoint_yaml(const LabPod& pod, const std::string& address) {
+    return "- {addresses: ['" + address + "'], nodeName: " + pod.node + "}\n";
+}
+
+// Both families of the pods, as endpoints of the Service.
+std::string slices_yaml(const std::string& service, const std::vector<const LabPod*>& pods) {
+    std::string text;
+    for (const bool is_v4 : {true, false}) {
+        text +=
+            "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {namespace: shop, "
+            "name: " +
+            service + (is_v4 ? "-v4" : "-v6") +
+            ", labels: {kubernetes.io/service-name: " + service +
+            "}}\naddressType: " + (is_v4 ? "IPv4" : "IPv6") +
+            "\nports:\n- {name: http, port: 80}\n- {name: dns, port: 53, protocol: UDP}\n"
+            "endpoints:" +
+            (pods.empty() ? " []\n" : "\n");
+        for (const auto* pod : pods)
+            text += endpoint_yaml(*pod, is_v4 ? pod->v4 : pod->v6);
+        text += "---\n";
+    }
+    return text;
+}
+
+std::string split_yaml(int old_weight, int new_weight) {
+    return "apiVersion: gateway.networking.k8s.io/v1\nkind: TCPRoute\nmetadata: {namespace: shop, "
+           "name: split}\nspec:\n  parentRefs: [{group: '', kind: Service, name: web}]\n  rules:\n"
+           "  - backendRefs: [{name: old, port: 80, weight: " +
+           std::to_string(old_weight) +
+           "}, {name: new, port: 80, weight: " + std::to_string(new_weight) + "}]\n";
+}
+
+class ServicesNetTest : public testing::Test {
+protected:
+    ServicesNetTest()
+        : far_(lab_.add_node("n1", Wiring::kBridged)),
+          near_(lab_.add_node("n2", Wiring::kRouted)),
+          one_(add(far_, "one")),
+          two_(add(near_, "two")),
+          client_(add(near_, "client")) {
+        for (const auto* pod : {&one_, &two_}) {
+            lab_.servers().listen(*pod->netns, 80, IPPROTO_TCP);
+            lab_.servers().listen(*pod->netns, 53, IPPROTO_UDP);
+        }
+        lab_.write_objects();
+        lab_.write_manifest("services.yaml", service_yaml("web", "10.96.0.1", "fd00:96::1"));
+        lab_.write_manifest("slices.yaml", slices_yaml("web", {&one_, &two_}));
+        far_.start_agent();
+        start_near();
+        lab_.add_endpoints();
+    }
+
+    LabPod& add(LabNode& node, const std::string& name) {
+        Lab::PodOptions options;
+        options.labels["app"] = name;
+        return lab_.add_pod(node, "shop/" + name, options);
+    }
+
+    void start_near() {
+        near_.start_agent({"--services", "on", "--cgroup", cgroup_.path().string()});
+    }
+
+    // "46" when both families answer.
+    std::string reach(int protocol = IPPROTO_TCP, std::uint16_t port = 80) const {
+        const auto answers = probe_all({{client_.netns.get(), "10.96.0.1", port, protocol},
+                                        {client_.netns.get(), "fd00:96::1", port, protocol}});
+        return std::string(answers[0] ? "4" : "") + (answers[1] ? "6" : "");
+    }
+
+    // Connections that each backend of web's TCP port was given, by address.
+    std::map<std::string, int> opened() const {
+        std::map<std::string, int> result;
+        const auto answer = near_.weir_json({"services", "shop/web"});
+        for (const auto& port : answer["ports"]) {
+            if (port["protocol"] != "TCP") continue;
+            for (const auto& backend : port["backends"])
+                result[backend["address"]] = std::stoi(backend["opened"].get<std::string>());
+        }
+        return result;
+    }
+
+    void connect(int times) const {
+        const std::vector<Probe> probes(50, {client_.netns.get(), "10.96.0.1", 80, IPPROTO_TCP});
+        int answered = 0;
+        for (int i = 0; i < times / 50; ++i) {
+            for (const bool answer : probe_all(probes))
+                answered += answer ? 1 : 0;
+        }
+        EXPECT_EQ(answered, times);
+    }
+
+    test::TestCgroup cgroup_;
+    Lab lab_;
+    LabNode& far_;
+    LabNode& near_;
+    LabPod& one_;
+    LabPod& two_;
+    LabPod& client_;
+};
+
+TEST_F(ServicesNetTest, ClusterAddressesLeadToBackends) {
+    EXPECT_EQ(reach(), "46");
+    EXPECT_EQ(reach(IPPROTO_UDP, 53), "46");
+    EXPECT_EQ(reach(IPPROTO_TCP, 81), "") << "no such port";
+    connect(400);
+    const auto counts = opened();
+    ASSERT_EQ(counts.size(), 4u);
+    // Four standard deviations of 400 fair draws are 40.
+    EXPECT_NEAR(counts.at(one_.v4), 200, 42);
+    EXPECT_NEAR(counts.at(two_.v4), 200, 42);
+    const auto status = near_.weir_json({"status"});
+    EXPECT_TRUE(status["services"]["in_force"]);
+    EXPECT_GT(near_.metric("weir_service_frontends"), 0);
+}
+
+TEST_F(ServicesNetTest, EndpointsComeAndGoLive) {
+    lab_.apply("slices.yaml", slices_yaml("web", {&one_}));
+    connect(100);
+    EXPECT_EQ(opened().count(two_.v4), 0u);
+    EXPECT_EQ(opened().at(one_.v4), 100);
+    lab_.apply("slices.yaml", slices_yaml("web", {}));
+    EXPECT_EQ(reach(), "");
+    EXPECT_EQ(near_.weir({"services", "trace", "10.96.0.1:80"}).status, 1);
+    lab_.apply("slices.yaml", slices_yaml("web", {&two_}));
+    EXPECT_EQ(reach(), "46");
+}
+
+TEST_F(ServicesNetTest, WeightsChangeLiveWithoutBreakingAConnection) {
+    lab_.write_manifest("more.yaml", service_yaml("old", "10.96.0.2", "fd00:96::2") +
+                                         service_yaml("new", "10.96.0.3", "fd00:96::3") +
+                                         slices_yaml("old", {&one_}) + slices_yaml("new", {&two_}));
+    lab_.apply("split.yaml", split_yaml(100, 0));
+    TcpConnection connection(*client_.netns, "10.96.0.1", 80);
+    ASSERT_TRUE(connection.exchange());
+    lab_.apply("split.yaml", split_yaml(25, 75));
+    const auto before = opened();
+    connect(400);
+    const auto after = opened();
+    EXPECT_NEAR(after.at(two_.v4) - before.at(two_.v4), 300, 36);
+    lab_.apply("split.yaml", split_yaml(0, 100));
+    const auto drained = opened();
+    connect(100);
+    EXPECT_EQ(opened().at(one_.v4), drained.at(one_.v4)) << "weight 0";
+    EXPECT_TRUE(connection.exchange()) << "of before";
+}
+
+TEST_F(ServicesNetTest, PolicyJudgesTheBackend) {
+    const std::string policy =
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {namespace: shop, name: "
+        "p}\nspec:\n  podSelector: {matchLabels: {app: client}}\n  policyTypes: [Egress]\n  "
+        "egress:\n  - to: [{podSelector: {matchLabels: {app: ";
+    lab_.write_manifest("slices.yaml", slices_yaml("web", {&one_}));
+    lab_.apply("policy.yaml", policy + "one}}}]\n");
+    EXPECT_EQ(reach(), "46");
+    lab_.apply("policy.yaml", policy + "two}}}]\n");
+    EXPECT_EQ(reach(), "");
+}
+
+TEST_F(ServicesNetTest, ARestartKeepsIdsAndConnections) {
+    TcpConnection connection(*client_.netns, "10.96.0.1", 80);
+    ASSERT_TRUE(connection.exchange());
+    const auto before = near_.weir_json({"services", "shop/web"});
+    near_.kill_agent();
+    EXPECT_EQ(reach(), "46") << "without an agent";
+    start_near();
+    ASSERT_TRUE(lab_.settle());
+    const auto after = near_.weir_json({"services", "shop/web"});
+    ASSERT_EQ(before["ports"].size(), after["ports"].size());
+    for (std::size_t i = 0; i < before["ports"].size(); ++i) {
+        EXPECT_EQ(before["ports"][i]["id"], after["ports"][i]["id"]);
+        for (std::size_t j = 0; j < before["ports"][i]["backends"].size(); ++j) {
+            EXPECT_EQ(before["ports"][i]["backends"][j]["id"],
+                      after["ports"][i]["backends"][j]["id"]);
+        }
+    }
+    EXPECT_TRUE(connection.exchange());
+    EXPECT_EQ(reach(), "46");
+}
+
+TEST_F(ServicesNetTest, TraceSaysWhy) {
+    const auto trace = near_.weir({"services", "trace", "10.96.0.1:80"});
+    EXPECT_EQ(trace.status, 0) << trace.err;
+    EXPECT_NE(trace.out.find("one of 2 backends"), std::string::npos) << trace.out;
+    EXPECT_NE(trace.out.find(one_.v4 + ":80"), std::string::npos) << trace.out;
+    const auto port = near_.weir({"services", "trace", "10.96.0.1:81"});
+    EXPECT_EQ(port.status, 1);
+    EXPECT_NE(port.out.find("dropped"), std::string::npos) << port.out;
+    EXPECT_EQ(near_.weir({"services", "trace", "10.96.7.7:80"}).status, 1);
+    const auto off = far_.weir({"services"});
+    EXPECT_NE(off.err.find("--services on"), std::string::npos) << off.err;
+}
+
+} // namespace
+} // namespace weir
