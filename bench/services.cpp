@@ -225,7 +225,7 @@ Result<> measure_connect(Report& report, const ServiceBench& bench, int rounds) 
 Result<> measure_streams(Report& report, const ServiceBench& bench, int rounds) {
     auto loaded = load(kLoaded);
     if (!loaded) return std::unexpected(loaded.error());
-    Samples direct, through, through_all;
+    Samples direct, through, through_all, watched;
     const auto measure = [](Samples& into, std::uint32_t services) -> Result<> {
         auto median = stream_connect(services);
         if (!median) return std::unexpected(median.error());
@@ -237,10 +237,14 @@ Result<> measure_streams(Report& report, const ServiceBench& bench, int rounds) 
         if (auto done = loaded->attach(bench.cgroup()); !done) return done;
         if (auto done = measure(through, kInUse); !done) return done;
         if (auto done = measure(through_all, kLoaded.services); !done) return done;
+        if (auto done = loaded->watch_health(bench.cgroup()); !done) return done;
+        if (auto done = measure(watched, kInUse); !done) return done;
         if (auto done = loaded->detach(); !done) return done;
     }
     report.add(ratio("connect_p50_10k_services", through, direct, "direct_connection", 1.1,
                      fmt::format("us, to {} of them in turn", kInUse)));
+    report.add(ratio("connect_p50_10k_services_watched", watched, direct, "direct_connection",
+                     std::nullopt, "us, failures counted"));
     report.add(ratio("connect_p50_each_of_10k_services", through_all, direct, "direct_connection",
                      std::nullopt, "us"));
     return {};

@@ -121,8 +121,10 @@ struct weir_socket {
     struct weir_address frontend;
     __u32 backend; /* id; 0: connected to no service any more */
     __u32 generation;
-    __be16 port; /* the frontend's */
-    __u8 pad[6];
+    __be16 port;     /* the frontend's */
+    __u16 failures;  /* the backend's, which the connection's handshake ended */
+    __u8 has_failed; /* the handshake: counted */
+    __u8 pad[3];
 };
 WEIR_ASSERT_SIZE(struct weir_socket, 32);
 

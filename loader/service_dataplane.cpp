@@ -88,6 +88,19 @@ struct ServiceDataplane::State {
     ServiceMaps maps;
     fs::path folder;                         // of this version's pins; empty: private
     std::map<std::string, Fd> private_links; // by program, where nothing is pinned
+    Fd private_health;
+
+    // Empty: the link is not pinned.
+    fs::path pin_of(const bpf_program* program) const {
+        return folder.empty() ? fs::path() : folder / kLinks / bpf_program__name(program);
+    }
+    Result<> prepare_links() const {
+        if (folder.empty()) return {};
+        std::error_code error;
+        fs::create_directories(folder / kLinks, error);
+        if (!error) return {};
+        return failure_errno("make the folder " + (folder / kLinks).string(), error.value());
+    }
 };
 
 ServiceDataplane::ServiceDataplane(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -144,19 +157,13 @@ ServiceSizes ServiceDataplane::sizes() const {
 }
 
 Result<> ServiceDataplane::attach(const fs::path& cgroup) {
-    const fs::path links = state_->folder.empty() ? fs::path() : state_->folder / kLinks;
-    if (!links.empty()) {
-        std::error_code error;
-        fs::create_directories(links, error);
-        if (error) return failure_errno("make the folder " + links.string(), error.value());
-    }
+    if (auto ready = state_->prepare_links(); !ready) return ready;
     bool is_any_replaced = !state_->private_links.empty();
     state_->private_links.clear(); // two programs in one hook would undo each other's work
     std::map<std::string, Fd> attached;
     std::vector<fs::path> made;
     for (const bpf_program* program : programs_of(*state_->skeleton)) {
-        const std::string name = bpf_program__name(program);
-        const fs::path pin = links.empty() ? fs::path() : links / name;
+        const fs::path pin = state_->pin_of(program);
         auto link = attach_cgroup_hook(cgroup, program, pin);
         if (!link) {
             for (const auto& new_pin : made)
@@ -167,15 +174,32 @@ Result<> ServiceDataplane::attach(const fs::path& cgroup) {
             is_any_replaced = true;
         else if (!pin.empty())
             made.push_back(pin);
-        attached.emplace(name, std::move(link->fd));
+        attached.emplace(bpf_program__name(program), std::move(link->fd));
     }
-    if (links.empty()) state_->private_links = std::move(attached);
+    if (state_->folder.empty()) state_->private_links = std::move(attached);
     if (!is_any_replaced) forget_connections(state_->maps);
     return {};
 }
 
+Result<> ServiceDataplane::watch_health(const fs::path& cgroup) {
+    if (auto ready = state_->prepare_links(); !ready) return ready;
+    const bpf_program* program = state_->skeleton->progs.weir_sock_ops;
+    state_->private_health = Fd();
+    auto link = attach_cgroup_hook(cgroup, program, state_->pin_of(program));
+    if (!link) return std::unexpected(std::move(link.error()));
+    if (state_->folder.empty()) state_->private_health = std::move(link->fd);
+    return {};
+}
+
+Result<> ServiceDataplane::ignore_health() {
+    state_->private_health = Fd();
+    if (state_->folder.empty()) return {};
+    return detach_pinned_link(state_->pin_of(state_->skeleton->progs.weir_sock_ops));
+}
+
 Result<> ServiceDataplane::detach() {
     state_->private_links.clear();
+    state_->private_health = Fd();
     return state_->folder.empty() ? Result<>() : detach_services(state_->folder);
 }
 
@@ -223,7 +247,7 @@ int ServiceDataplane::connect_program_fd() const {
 
 Result<> detach_services(const fs::path& version_folder) {
     // The programs that give a socket a backend first: by name, connect, getpeername, recvmsg,
-    // sendmsg, sock_release.
+    // sendmsg, sock_ops, sock_release.
     auto names = list_pins(version_folder / kLinks);
     std::ranges::sort(names);
     for (const auto& name : names)

@@ -48,6 +48,12 @@ public:
     // Those in another cgroup are taken off. Live counts begin at 0 unless programs were there
     // before. Precondition: maps().backends is acquired.
     Result<> attach(const std::filesystem::path& cgroup);
+    // Counts the failures of backends, in weir_backend::failures and failed, for TCP connections
+    // that begin from now on. Adds half a microsecond to every TCP connection of the cgroup, so
+    // only where a service asks for ejection. After each attach(), to the same cgroup: this or
+    // ignore_health(), or the program of an earlier agent goes on.
+    Result<> watch_health(const std::filesystem::path& cgroup);
+    Result<> ignore_health();
     // Takes all off. Connections stay as they are. Nothing attached: no error.
     Result<> detach();
 

@@ -114,6 +114,13 @@ void NaiveWorld::erase(const ObjectKey& key) {
         case Kind::kAuthorizationPolicy:
             authorizations_.erase(name);
             break;
+        case Kind::kService:
+        case Kind::kEndpointSlice:
+        case Kind::kHttpRoute:
+        case Kind::kGrpcRoute:
+        case Kind::kTcpRoute:
+        case Kind::kDestinationRule:
+            break; // policy judges backends, not services
     }
 }
 
