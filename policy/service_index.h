@@ -35,7 +35,7 @@ class ServiceIndex {
 public:
     using Records = std::unordered_map<ObjectName, ServiceRecord, ObjectNameHash>;
 
-    explicit ServiceIndex(Symbol node) { here_.node = std::move(node); }
+    explicit ServiceIndex(Symbol node) { here_.node = node; }
 
     void apply(const Change& change);
 

@@ -10,6 +10,9 @@
 namespace weir {
 namespace {
 
+constexpr std::pair<std::string_view, double> kUnits[] = {
+    {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
+
 // Takes "NUMBER UNIT" from the front; nothing when there is none.
 std::optional<double> take_part(std::string_view& text) {
     double number = 0;
@@ -17,8 +20,6 @@ std::optional<double> take_part(std::string_view& text) {
         std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
     if (error != std::errc{} || number < 0) return std::nullopt;
     text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-    constexpr std::pair<std::string_view, double> kUnits[] = {
-        {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
     for (const auto& [unit, milliseconds] : kUnits) {
         if (!text.starts_with(unit)) continue;
         text.remove_prefix(unit.size());
