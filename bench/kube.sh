@@ -7,26 +7,19 @@
 # Usage: kube.sh KUBE_PROGRAMS [PODS [POLICIES]], with WEIR_PROGRAM and WEIR_SOURCE_DIR; root.
 # It runs in namespaces of its own: whatever ends it ends all that it started.
 set -euo pipefail
-if [ -z "${WEIR_KUBE_WORK:-}" ]; then
-    WEIR_KUBE_WORK=$(mktemp -d /var/tmp/weir-bench-XXXXXX)
-    export WEIR_KUBE_WORK
-    unshare --net --mount --pid --fork --kill-child bash "$(readlink -f "$0")" "$@" &
-    inside=$!
-    trap 'kill -9 $inside 2>/dev/null || true; wait $inside 2>/dev/null || true; rm -rf "$WEIR_KUBE_WORK"' EXIT
-    trap 'exit 130' INT TERM HUP
-    wait $inside
-    exit
-fi
+export WEIR_SANDBOX_ROOT=/var/tmp # etcd with 60,000 objects wants a disk
+kube_folder=$(dirname "$(readlink -f "$0")")/../tests/kube
+# shellcheck source=tests/kube/sandbox.sh
+. "$kube_folder/sandbox.sh"
 
 kube=$(readlink -f "$1")
 export WEIR_PODS=${2:-30000}
 policies=${3:-30000}
 weir=$WEIR_PROGRAM
-work=$WEIR_KUBE_WORK
 here=$WEIR_SOURCE_DIR/bench
 export WEIR_RUN_DIR=$work/run
 # shellcheck source=tests/kube/control_plane.sh
-. "$WEIR_SOURCE_DIR/tests/kube/control_plane.sh"
+. "$kube_folder/control_plane.sh"
 export WEIR_API=$api_address:$api_port WEIR_PKI=$work/pki
 
 created_pods=200
@@ -49,12 +42,9 @@ figure() {
 }
 
 prepare() {
-    mount -t proc proc /proc
-    mount -t tmpfs tmpfs /run
-    mkdir -p /run/netns "$work/bpffs" "$work/cold"
+    mkdir -p "$work/bpffs" "$work/cold"
     mount -t bpf bpf "$work/bpffs"
     mount -t bpf bpf "$work/cold"
-    ip link set lo up
     ip link add br0 type bridge
     ip addr add 10.0.0.1/8 dev br0
     ip link set br0 up
@@ -70,16 +60,9 @@ rules:
 YAML
     apiserver_options+=(--audit-policy-file "$work/audit.yaml" --audit-log-path "$work/audit.log")
     start_apiserver
-    kubectl apply -f "$WEIR_SOURCE_DIR/tests/kube/testdata/rbac.yaml" >/dev/null
-    kubectl create token -n weir weir --duration 24h >"$work/token"
-    cat >"$work/kubeconfig" <<YAML
-apiVersion: v1
-kind: Config
-current-context: bench
-contexts: [{name: bench, context: {cluster: bench, user: weir}}]
-clusters: [{name: bench, cluster: {server: "$server", certificate-authority: pki/ca.crt}}]
-users: [{name: weir, user: {tokenFile: token}}]
-YAML
+    grant_role
+    write_token
+    write_agent_kubeconfig "$server"
 }
 
 fill() {

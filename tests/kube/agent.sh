@@ -3,61 +3,34 @@
 # An agent of node n1 against a real API server, both in namespaces that vanish with the test, and how
 # its answers are asked for. Meant to be sourced by a test's script, with the script's arguments:
 #   . agent.sh    (KUBE_PROGRAMS; WEIR_PROGRAM and WEIR_SOURCE_DIR as ctest sets them; root)
-if [ -z "${WEIR_KUBE_WORK:-}" ]; then
-    WEIR_KUBE_WORK=$(mktemp -d /tmp/weir-kube-XXXXXX)
-    export WEIR_KUBE_WORK
-    unshare --net --mount --pid --fork --kill-child bash "$(readlink -f "$0")" "$@" &
-    inside=$!
-    # With the one process that made them, the namespaces and all that runs in them are gone.
-    trap 'kill -9 $inside 2>/dev/null || true; wait $inside 2>/dev/null || true; rm -rf "$WEIR_KUBE_WORK"' EXIT
-    trap 'exit 130' INT TERM HUP
-    wait $inside
-    exit
-fi
+kube_folder=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+# shellcheck source=tests/kube/sandbox.sh
+. "$kube_folder/sandbox.sh"
 
 kube=$(readlink -f "$1")
 weir=$WEIR_PROGRAM
 data=$WEIR_SOURCE_DIR/tests/kube/testdata
-work=$WEIR_KUBE_WORK
 export WEIR_RUN_DIR=$work/run
 # shellcheck source=tests/kube/control_plane.sh
-. "$WEIR_SOURCE_DIR/tests/kube/control_plane.sh"
-
-started=${EPOCHREALTIME/[.,]/}
-say() {
-    local ms=$(((${EPOCHREALTIME/[.,]/} - started) / 1000))
-    printf '%4d.%03d  %s\n' $((ms / 1000)) $((ms % 1000)) "$*"
-}
-fail() {
-    printf 'FAILED: %s\n' "$*" >&2
-    { weir_status | jq -c 'del(.counters, .maps)' || true; tail -n 30 "$work/agent.log"; } >&2
-    exit 1
-}
-# within SECONDS WHAT COMMAND...: the command succeeds in time, which WHAT says
-within() {
-    local seconds=$1 what=$2 deadline
-    shift 2
-    deadline=$((EPOCHSECONDS + seconds))
-    until "$@"; do
-        [ "$EPOCHSECONDS" -lt "$deadline" ] || fail "$what, within $seconds s"
-        sleep 0.1
-    done
-    say "$what"
+. "$kube_folder/control_plane.sh"
+# shellcheck source=tests/kube/facts.sh
+. "$kube_folder/facts.sh"
+evidence() {
+    weir_status | jq -c 'del(.counters, .maps)' || true
+    tail -n 30 "$work/agent.log"
 }
 
 prepare() {
-    mount -t proc proc /proc
-    mount -t tmpfs tmpfs /run
-    mkdir -p /run/netns "$work/bpffs"
+    mkdir -p "$work/bpffs"
     mount -t bpf bpf "$work/bpffs"
-    ip link set lo up
     ip link add br0 type bridge
     ip addr add 10.1.0.1/24 dev br0
     ip link set br0 up
     make_certificates
     start_etcd
     start_apiserver
-    kubectl apply -f "$data/rbac.yaml" -f "$data/cluster.yaml" >/dev/null
+    grant_role
+    kubectl apply -f "$data/cluster.yaml" >/dev/null
     pod cart 10.1.0.2
     pod db 10.1.0.3
 }
@@ -76,21 +49,6 @@ pod_status() {
         -p "{\"status\":{\"phase\":\"Running\",\"podIP\":\"$3\",\"podIPs\":[{\"ip\":\"$3\"}]}}" >/dev/null
 }
 
-# The agent's identity is the service account alone, with the role in rbac.yaml.
-write_token() {
-    kubectl create token -n weir weir >"$work/token.new"
-    mv "$work/token.new" "$work/token"
-}
-write_kubeconfig() {
-    cat >"$work/kubeconfig" <<YAML
-apiVersion: v1
-kind: Config
-current-context: test
-contexts: [{name: test, context: {cluster: test, user: weir}}]
-clusters: [{name: test, cluster: {server: "$1", certificate-authority: pki/ca.crt}}]
-users: [{name: weir, user: {tokenFile: token}}]
-YAML
-}
 start_agent() {
     "$weir" agent --kubeconfig "$work/kubeconfig" --node-name n1 --bpffs "$work/bpffs" \
         --http-address 127.0.0.1:9964 &>>"$work/agent.log" &

@@ -78,7 +78,7 @@ test_gone() {
 test_token() {
     say "the token is rotated"
     kubectl delete serviceaccount -n weir weir >/dev/null # its tokens die with it
-    kubectl apply -f "$data/rbac.yaml" >/dev/null
+    grant_role
     sleep 11 # for so long the API server remembers that it was good
     stop_relay
     start_relay
@@ -111,7 +111,7 @@ test_rbac() {
     within 20 "a missing right is named" status_is \
         '.source_away_reason | contains("networkpolicies.networking.k8s.io")'
     denied 5433 || fail "the last state is enforced"
-    kubectl apply -f "$data/rbac.yaml" >/dev/null
+    grant_role
     within 60 "granted again" here
 }
 
@@ -147,7 +147,7 @@ test_agent_restart() {
     [ "$(curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:9964/readyz)" = 503 ] ||
         fail "/readyz is 503"
     pings && fail "what was in force is in force"
-    write_kubeconfig "https://[::1]:$api_port" # read again, and by IPv6 this time
+    write_agent_kubeconfig "https://[::1]:$api_port" # read again, and by IPv6 this time
     within 40 "everything is read" here
     within 5 "and in force" allowed 5432
     stop_agent
@@ -158,7 +158,7 @@ test_agent_restart() {
 
 prepare
 write_token
-write_kubeconfig https://127.0.0.1:$relay_port
+write_agent_kubeconfig https://127.0.0.1:$relay_port
 start_relay
 for test in objects cut restart gone token definition rbac many agent_restart; do
     "test_$test"

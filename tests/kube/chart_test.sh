@@ -5,34 +5,23 @@
 #
 # Usage: chart_test.sh KUBE_PROGRAMS, with WEIR_SOURCE_DIR as ctest sets it; root.
 set -euo pipefail
-if [ -z "${WEIR_KUBE_WORK:-}" ]; then
-    WEIR_KUBE_WORK=$(mktemp -d /tmp/weir-kube-XXXXXX)
-    export WEIR_KUBE_WORK
-    unshare --net --mount --pid --fork --kill-child bash "$(readlink -f "$0")" "$@" &
-    inside=$!
-    trap 'kill -9 $inside 2>/dev/null || true; wait $inside 2>/dev/null || true; rm -rf "$WEIR_KUBE_WORK"' EXIT
-    trap 'exit 130' INT TERM HUP
-    wait $inside
-    exit
-fi
+kube_folder=$(dirname "$(readlink -f "$0")")
+# shellcheck source=tests/kube/sandbox.sh
+. "$kube_folder/sandbox.sh"
 
 kube=$(readlink -f "$1")
 deploy=$WEIR_SOURCE_DIR/deploy
-work=$WEIR_KUBE_WORK
 export HOME=$work # helm's cache
 # shellcheck source=tests/kube/control_plane.sh
-. "$WEIR_SOURCE_DIR/tests/kube/control_plane.sh"
-
-fail() {
-    printf 'FAILED: %s\n' "$*" >&2
-    exit 1
-}
+. "$kube_folder/control_plane.sh"
+# shellcheck source=tests/kube/facts.sh
+. "$kube_folder/facts.sh"
 helm() { "$kube/helm" "$@"; }
 render() { helm template weir "$deploy/chart" --namespace kube-system "$@"; }
 # accepted WHAT FILE: the API server takes all objects, and knows all fields
 accepted() {
     kubectl apply --dry-run=server --validate=strict -f "$2" >/dev/null || fail "$1 are not accepted"
-    echo "$1 are accepted by the API server"
+    say "$1 are accepted by the API server"
 }
 # refused VALUE WORD: the schema refuses the value and says where
 refused() {
@@ -45,7 +34,7 @@ helm lint --strict "$deploy/chart" >/dev/null || fail "helm lint"
 "$deploy/render.sh" "$kube/helm" >"$work/plain.yaml"
 diff -u "$deploy/manifests/weir.yaml" "$work/plain.yaml" ||
     fail "deploy/manifests/weir.yaml is not what the chart renders: deploy/render.sh $kube/helm >it"
-echo "the plain manifests are what the chart renders"
+say "the plain manifests are what the chart renders"
 
 # Every value of values.yaml is used: changed, it changes what is rendered.
 cat >"$work/values.yaml" <<'YAML'
@@ -71,16 +60,14 @@ for value in registry.example/weir:v9 Always 'name: pull' 64MiB 8MiB :9999 'port
     annotated labelled; do
     grep -qF -- "$value" "$work/all.yaml" || fail "a value is not used: $value"
 done
-echo "every value is used"
+say "every value is used"
 
 refused mapMemory=lots mapMemory
 refused metrics.port=0 port
 refused cni.confDir=relative confDir
 refused mapmemory=64MiB mapmemory
-echo "what is no value is refused"
+say "what is no value is refused"
 
-mount -t proc proc /proc
-ip link set lo up
 make_certificates
 start_etcd
 start_apiserver

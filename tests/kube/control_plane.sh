@@ -78,6 +78,29 @@ kubectl() {
         --client-certificate "$pki/admin.crt" --client-key "$pki/admin.key" "$@"
 }
 
+# The agent's identity in a test without nodes is a service account alone, with exactly the role that the
+# chart gives it. What else is in the manifests rests there: nobody makes pods of a DaemonSet.
+grant_role() {
+    kubectl create namespace weir --dry-run=client -o yaml | kubectl apply -f - >/dev/null
+    sed 's/namespace: kube-system/namespace: weir/' "$WEIR_SOURCE_DIR/deploy/manifests/weir.yaml" |
+        kubectl apply -f - >/dev/null
+}
+write_token() {
+    kubectl create token -n weir weir --duration 24h >"$work/token.new"
+    mv "$work/token.new" "$work/token"
+}
+# write_agent_kubeconfig SERVER: work/kubeconfig, with the token in work/token
+write_agent_kubeconfig() {
+    cat >"$work/kubeconfig" <<YAML
+apiVersion: v1
+kind: Config
+current-context: test
+contexts: [{name: test, context: {cluster: test, user: weir}}]
+clusters: [{name: test, cluster: {server: "$1", certificate-authority: pki/ca.crt}}]
+users: [{name: weir, user: {tokenFile: token}}]
+YAML
+}
+
 # One etcd request over its JSON gateway: etcd PATH BODY
 etcd_call() { curl -sf "http://127.0.0.1:2379/v3/$1" -d "$2"; }
 

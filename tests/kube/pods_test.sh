@@ -188,7 +188,7 @@ node_address() {
 
 prepare
 write_token
-write_kubeconfig https://127.0.0.1:$relay_port
+write_agent_kubeconfig https://127.0.0.1:$relay_port
 start_relay
 start_agent
 within 20 "the first revision is in force" here
