@@ -90,11 +90,9 @@ private:
         std::vector<CompiledPort> ports;
         std::vector<weir_service_key> wildcards;
     };
-    class PortCompiler;
+    class PortCompiler; // service_port_compiler.h
 
     void compile_service(const ObjectName& name);
-    CompiledPort compile_port(const ServicePlan& plan, const PlannedPort& port,
-                              CompiledPort* before);
     void retire(const ObjectName& name, CompiledPort& port);
     void claim_wildcards(const ObjectName& name, const ServicePlan& plan,
                          CompiledService& compiled);
