@@ -186,7 +186,12 @@ enum weir_flow_state {
     WEIR_FLOW_FIN_REPLY = 1 << 5,
     WEIR_FLOW_CLOSED = 1 << 6,   /* RST, or FIN both ways; the entry serves stragglers only */
     WEIR_FLOW_ANSWERED = 1 << 7, /* packets were seen both ways: lives in weir_flows */
-    WEIR_FLOW_SLOT_SHIFT = 16    /* above: slot of the endpoint whose hook made the entry */
+    /* Answers get a service's address as they leave the responder: the uplink translated the
+     * request, and weir_nat has the element of the reply. */
+    WEIR_FLOW_TRANSLATED = 1 << 8,
+    /* The initiator talks to a service: its own hooks translate what it sends and gets. */
+    WEIR_FLOW_OF_SERVICE = 1 << 9,
+    WEIR_FLOW_SLOT_SHIFT = 16 /* above: slot of the endpoint whose hook made the entry */
 };
 
 /* weir_flows: LRU_HASH of answered flows. weir_new_flows: a smaller one of unanswered flows, so

@@ -162,6 +162,44 @@ struct weir_datagrams {
 };
 WEIR_ASSERT_SIZE(struct weir_datagrams, 264);
 
+/* weir_nat: LRU_HASH, struct weir_nat_key -> struct weir_nat: what becomes of the packets of one
+ * direction of a flow to a service. Two elements a flow, one for each direction, each keyed by the
+ * packet as it comes to the hook that translates it. The programs' own: those at the pods and those
+ * at the uplink share it. The reply's element is inserted first, with BPF_NOEXIST: that allocates
+ * the source port, exactly. */
+struct weir_nat_key {
+    struct weir_address source;
+    struct weir_address destination;
+    __be16 source_port;
+    __be16 destination_port;
+    __u8 protocol;
+    __u8 pad[3];
+};
+WEIR_ASSERT_SIZE(struct weir_nat_key, 40);
+
+/* POD: made by the hooks of the pod that opened the flow: its egress hook translates, its ingress
+ * hook undoes it. Without POD the uplink made it: a REPLY element is then for the uplink, or, where
+ * the request kept its source, for the egress hook of the pod that answers. */
+enum weir_nat_flags {
+    WEIR_NAT_REPLY = 1 << 0,  /* undoes what the other element does */
+    WEIR_NAT_DSR = 1 << 1,    /* the request is encapsulated to the backend's node */
+    WEIR_NAT_POD = 1 << 2,    /* see above */
+    WEIR_NAT_HAIRPIN = 1 << 3 /* the pod reaches itself: both elements are its egress hook's */
+};
+
+struct weir_nat {
+    struct weir_address source; /* what the packet carries afterwards */
+    struct weir_address destination;
+    __be16 source_port;
+    __be16 destination_port;
+    __u32 backend; /* id */
+    __u32 generation;
+    __u16 flags;     /* enum weir_nat_flags */
+    __u16 tick;      /* jiffies when last_used was taken: it is taken once a tick */
+    __u64 last_used; /* CLOCK_MONOTONIC, coarse ns */
+};
+WEIR_ASSERT_SIZE(struct weir_nat, 56);
+
 /* What happened to connections other than that they got a backend: the enum, the metric label, the
  * text. weir_outcomes: PERCPU_ARRAY of __u64, by this enum. Append only. */
 #define WEIR_SERVICE_OUTCOMES(WEIR_OUTCOME)                                                    \

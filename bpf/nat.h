@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Translated flows: what becomes of a packet, by its addresses and ports as it comes. For any hook:
+ * nothing here touches a packet. */
+#ifndef WEIR_BPF_NAT_H
+#define WEIR_BPF_NAT_H
+
+#include "service_backend.h"
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 131072);
+    __type(key, struct weir_nat_key);
+    __type(value, struct weir_nat);
+} weir_nat SEC(".maps");
+
+/* The key of the packets that answer those of this one. */
+static __always_inline void nat_reverse(const struct weir_nat_key* key, struct weir_nat_key* back) {
+    back->source = key->destination;
+    back->destination = key->source;
+    back->source_port = key->destination_port;
+    back->destination_port = key->source_port;
+    back->protocol = key->protocol;
+    __builtin_memset(back->pad, 0, sizeof(back->pad));
+}
+
+/* A flow's hash, for Maglev: the same on every node, for the same packet. */
+static __always_inline __u32 nat_hash(const struct weir_nat_key* key) {
+    __u64 hash =
+        ((__u64)key->protocol << 32 | (__u32)key->source_port << 16 | key->destination_port) *
+        0x9e3779b97f4a7c15ull;
+    int i;
+
+#pragma unroll
+    for (i = 0; i < 2; i++) {
+        hash = (hash ^ (hash >> 32) ^ key->source.halves[i]) * 0x9e3779b97f4a7c15ull;
+        hash = (hash ^ (hash >> 32) ^ key->destination.halves[i]) * 0x9e3779b97f4a7c15ull;
+    }
+    return hash >> 32;
+}
+
+#endif
