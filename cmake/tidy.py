@@ -36,6 +36,21 @@ def includes(build):
     return result
 
 
+def commands(build):
+    """The compile commands, with those that compile several files as one taken apart."""
+    result = []
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        if "/Unity/" not in entry["file"]:
+            result.append(entry)
+            continue
+        for line in pathlib.Path(entry["file"]).read_text().splitlines():
+            if line.startswith("#include"):
+                source = line.split('"')[1]
+                command = entry["command"].replace(entry["file"], source)
+                result.append({**entry, "file": source, "command": command})
+    return result
+
+
 def fingerprint(command, files):
     digest = hashlib.sha256(command.encode())
     for path in [CONFIGURATION, *sorted(set(files))]:
@@ -43,9 +58,9 @@ def fingerprint(command, files):
     return digest.hexdigest()
 
 
-def check(build, source):
+def check(folder, source):
     # -w: warnings are the compiler's that builds it; clang has others, some about libstdc++ itself.
-    command = [TIDY, "-p", build, "--quiet", "--extra-arg=-w", source]
+    command = [TIDY, "-p", folder, "--quiet", "--extra-arg=-w", source]
     run = subprocess.run(command, capture_output=True, text=True)
     return run.returncode == 0, run.stdout
 
@@ -55,9 +70,11 @@ def main():
     wanted = sys.argv[2:]
     cache = build / "tidy"
     cache.mkdir(exist_ok=True)
+    entries = commands(build)
+    (cache / "compile_commands.json").write_text(json.dumps(entries))
     dependencies = includes(build)
     pending = {}
-    for entry in json.loads((build / "compile_commands.json").read_text()):
+    for entry in entries:
         source = pathlib.Path(entry["file"])
         if not any(source.is_relative_to(ROOT / folder) for folder in FOLDERS):
             continue
@@ -72,7 +89,7 @@ def main():
 
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = {pool.submit(check, build, source): source for source in pending}
+        jobs = {pool.submit(check, cache, source): source for source in pending}
         for job in concurrent.futures.as_completed(jobs):
             clean, output = job.result()
             source = jobs[job]

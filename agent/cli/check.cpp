@@ -11,7 +11,7 @@
 namespace weir::cli {
 namespace {
 
-struct Arguments {
+struct CheckArguments {
     std::vector<std::string> paths;
     bool is_strict = false;
 };
@@ -20,7 +20,7 @@ struct Arguments {
 
 void add_check(CLI::App& app, Options& options) {
     CLI::App* command = app.add_subcommand("check", "Validate manifests as the API server would");
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<CheckArguments>();
     command->add_option("paths", arguments->paths, "Files, or folders with all below them")
         ->required()
         ->type_name("PATH");

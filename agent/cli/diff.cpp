@@ -20,7 +20,7 @@
 namespace weir::cli {
 namespace {
 
-struct Arguments {
+struct DiffArguments {
     std::vector<std::string> paths;
     std::vector<std::string> removals;
     std::string manifests; // instead of an agent
@@ -87,7 +87,7 @@ private:
     v1::DiffRequest& request_;
 };
 
-Result<v1::DiffRequest> request_of(const Arguments& arguments) {
+Result<v1::DiffRequest> request_of(const DiffArguments& arguments) {
     v1::DiffRequest request;
     ManifestReader reader(request);
     for (const auto& path : arguments.paths) {
@@ -105,7 +105,7 @@ Result<v1::DiffRequest> request_of(const Arguments& arguments) {
     return request;
 }
 
-Answer<v1::DiffResponse> ask(const Arguments& arguments, const v1::DiffRequest& request,
+Answer<v1::DiffResponse> ask(const DiffArguments& arguments, const v1::DiffRequest& request,
                              const Options& options) {
     if (arguments.manifests.empty()) return ControlClient(options.run_dir).diff(request);
     const auto loaded = load_directory(arguments.manifests);
@@ -202,7 +202,7 @@ int status_of(const v1::DiffResponse& answer) {
     return is_changed ? kNegative : kDone;
 }
 
-void run_diff(const Arguments& arguments, Options& options) {
+void run_diff(const DiffArguments& arguments, Options& options) {
     if (arguments.paths.empty() && arguments.removals.empty()) {
         print_error("name at least one PATH, or an object to --delete");
         options.exit_status = kCannot;
@@ -231,7 +231,7 @@ void run_diff(const Arguments& arguments, Options& options) {
 void add_diff(CLI::App& app, Options& options) {
     CLI::App* command =
         app.add_subcommand("diff", "What manifests would change, before they are applied");
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<DiffArguments>();
     command
         ->add_option("paths", arguments->paths,
                      "Files, or folders with all below them; -: standard input")

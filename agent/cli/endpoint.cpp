@@ -13,7 +13,7 @@
 namespace weir::cli {
 namespace {
 
-struct Arguments {
+struct EndpointArguments {
     std::string pod;
     std::string netns;
     std::string interface = "eth0";
@@ -56,7 +56,7 @@ void print_endpoints(const v1::ListEndpointsResponse& answer) {
     table.print(std::cout, is_colourful());
 }
 
-void run_add(const Arguments& arguments, Options& options) {
+void run_add(const EndpointArguments& arguments, Options& options) {
     const auto pod = parse_pod_name(arguments.pod);
     v1::AddEndpointRequest request;
     request.set_namespace_(pod->ns);
@@ -69,7 +69,7 @@ void run_add(const Arguments& arguments, Options& options) {
     show(ControlClient(options.run_dir).add_endpoint(request), options, print_endpoint);
 }
 
-void run_remove(const Arguments& arguments, Options& options) {
+void run_remove(const EndpointArguments& arguments, Options& options) {
     const auto pod = parse_pod_name(arguments.pod);
     v1::RemoveEndpointRequest request;
     request.set_namespace_(pod->ns);
@@ -84,7 +84,7 @@ void run_remove(const Arguments& arguments, Options& options) {
 void add_endpoint(CLI::App& app, Options& options) {
     CLI::App* group = app.add_subcommand("endpoint", "Pods of this node whose traffic Weir judges");
     group->require_subcommand(1);
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<EndpointArguments>();
 
     CLI::App* add =
         group->add_subcommand("add", "Protect a pod; returns when its policy is in force");

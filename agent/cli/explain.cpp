@@ -12,7 +12,7 @@
 namespace weir::cli {
 namespace {
 
-struct Arguments {
+struct ExplainArguments {
     std::string source;
     std::string destination;
     std::string family;
@@ -103,7 +103,7 @@ void print_explanation(const v1::ExplainResponse& answer) {
     print_way("ingress", answer.ingress());
 }
 
-void run_explain(const Arguments& arguments, Options& options) {
+void run_explain(const ExplainArguments& arguments, Options& options) {
     const auto destination = parse_destination(arguments.destination);
     v1::ExplainRequest request;
     request.set_source(without_brackets(arguments.source));
@@ -127,7 +127,7 @@ void run_explain(const Arguments& arguments, Options& options) {
 void add_explain(CLI::App& app, Options& options) {
     CLI::App* command =
         app.add_subcommand("explain", "Would a connection be allowed, and because of which rule");
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<ExplainArguments>();
     command->add_option("source", arguments->source, "NAMESPACE/POD, node/NAME or an address")
         ->required();
     command

@@ -15,7 +15,7 @@
 namespace weir::cli {
 namespace {
 
-struct Arguments {
+struct FlowsArguments {
     bool follow = false;
     std::uint32_t last = 0;
     std::vector<std::string> pods;
@@ -105,7 +105,7 @@ void print_flow(const v1::Flow& flow, bool with_colour) {
     std::cout << line << '\n';
 }
 
-v1::FlowsRequest request_of(const Arguments& arguments) {
+v1::FlowsRequest request_of(const FlowsArguments& arguments) {
     v1::FlowsRequest request;
     request.set_follow(arguments.follow);
     request.set_last(arguments.last);
@@ -120,7 +120,7 @@ v1::FlowsRequest request_of(const Arguments& arguments) {
     return request;
 }
 
-void run_flows(const Arguments& arguments, Options& options) {
+void run_flows(const FlowsArguments& arguments, Options& options) {
     const bool with_colour = is_colourful();
     const auto take = [&](const v1::FlowsResponse& response) {
         if (options.is_json()) {
@@ -143,7 +143,7 @@ void run_flows(const Arguments& arguments, Options& options) {
 
 void add_flows(CLI::App& app, Options& options) {
     CLI::App* command = app.add_subcommand("flows", "Recent connections and refusals");
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<FlowsArguments>();
     command->add_flag("-f,--follow", arguments->follow, "Go on with the flows to come");
     command->add_option("--last", arguments->last, "Only the last N that match")->type_name("N");
     command->add_option("--pod", arguments->pods,

@@ -15,7 +15,7 @@
 namespace weir::cli {
 namespace {
 
-struct Arguments {
+struct InstallArguments {
     std::string conf_dir = "/etc/cni/net.d";
     std::string bin_dir = "/opt/cni/bin";
     std::string program = default_cni_program().string();
@@ -33,7 +33,7 @@ void fail(const std::string& what, Options& options) {
     options.exit_status = kNegative;
 }
 
-void run_install(const Arguments& arguments, Options& options) {
+void run_install(const InstallArguments& arguments, Options& options) {
     const auto installed = install_cni(arguments.places(options));
     if (!installed) return fail(installed.error().what, options);
     if (installed->conflist.empty()) {
@@ -53,7 +53,7 @@ void run_install(const Arguments& arguments, Options& options) {
         installed->is_changed ? "chained in" : "chained already in", installed->conflist.string());
 }
 
-void run_uninstall(const Arguments& arguments, Options& options) {
+void run_uninstall(const InstallArguments& arguments, Options& options) {
     const auto status = ControlClient(options.run_dir).status();
     if (status && !status->cni_conf_dir().empty()) {
         return fail("the agent (pid " + std::to_string(status->pid()) +
@@ -76,7 +76,7 @@ void run_uninstall(const Arguments& arguments, Options& options) {
               << "pods that run keep their policy; `weir cleanup` takes it off\n";
 }
 
-void add_options(CLI::App* command, Arguments& arguments) {
+void add_options(CLI::App* command, InstallArguments& arguments) {
     command->add_option("--cni-conf-dir", arguments.conf_dir, "Folder of the CNI configuration")
         ->envname("WEIR_CNI_CONF_DIR")
         ->type_name("DIR");
@@ -88,7 +88,7 @@ void add_options(CLI::App* command, Arguments& arguments) {
 } // namespace
 
 void add_install(CLI::App& app, Options& options) {
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<InstallArguments>();
     CLI::App* install =
         app.add_subcommand("install", "Chain weir-cni into the node's CNI configuration");
     add_options(install, *arguments);

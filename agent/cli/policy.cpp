@@ -12,7 +12,7 @@
 namespace weir::cli {
 namespace {
 
-struct Arguments {
+struct PolicyArguments {
     std::string ns;
     std::string name;
 };
@@ -102,7 +102,7 @@ std::string check_name(const std::string& text) {
     return "'" + text + "' is not [KIND/][NAMESPACE/]NAME";
 }
 
-void run_show(const Arguments& arguments, Options& options) {
+void run_show(const PolicyArguments& arguments, Options& options) {
     const auto object = parse_object(arguments.name);
     v1::ShowPolicyRequest request;
     request.set_kind(object->kind);
@@ -116,7 +116,7 @@ void run_show(const Arguments& arguments, Options& options) {
 void add_policy(CLI::App& app, Options& options) {
     CLI::App* group = app.add_subcommand("policy", "The policies in force");
     group->require_subcommand(1);
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<PolicyArguments>();
 
     CLI::App* list =
         group->add_subcommand("list", "All policies, in the order in which tiers are asked");

@@ -26,14 +26,14 @@ using Local = asio::local::stream_protocol;
 
 constexpr std::chrono::seconds kPatience{10}; // the prober's own time-out is shorter
 
-struct Arguments {
+struct ProbeArguments {
     std::string question;
     std::string socket;
 };
 
 using Response = http::response<http::string_body>;
 
-Result<Response> ask(const Arguments& arguments) {
+Result<Response> ask(const ProbeArguments& arguments) {
     asio::io_context context;
     beast::basic_stream<Local> stream(context);
     http::request<http::empty_body> request(http::verb::get, "/" + arguments.question, 11);
@@ -60,7 +60,7 @@ Result<Response> ask(const Arguments& arguments) {
         fmt::format("the agent does not answer at {}: {}", arguments.socket, outcome.message()));
 }
 
-void run_probe(const Arguments& arguments, Options& options) {
+void run_probe(const ProbeArguments& arguments, Options& options) {
     if (arguments.socket.empty()) {
         print_error(
             "no socket: give the agent and this command the same --admin-socket, or set "
@@ -83,7 +83,7 @@ void run_probe(const Arguments& arguments, Options& options) {
 void add_probe(CLI::App& app, Options& options) {
     CLI::App* command =
         app.add_subcommand("probe", "Ask an agent whether it lives or is ready (container probes)");
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<ProbeArguments>();
     command->add_option("QUESTION", arguments->question, "livez or readyz")
         ->required()
         ->check(CLI::IsMember({"livez", "readyz"}));

@@ -13,7 +13,7 @@
 namespace weir::cli {
 namespace {
 
-struct Arguments {
+struct ServicesArguments {
     std::string name;
     std::string destination;
     bool outside = false;
@@ -121,7 +121,7 @@ void print_list(const v1::ListServicesResponse& answer) {
     table.print(std::cout, is_colourful());
 }
 
-void run_list(const Arguments& arguments, Options& options) {
+void run_list(const ServicesArguments& arguments, Options& options) {
     v1::ListServicesRequest request;
     const auto slash = arguments.name.find('/');
     if (slash != std::string::npos) request.set_namespace_(arguments.name.substr(0, slash));
@@ -161,7 +161,7 @@ void print_trace(const v1::TraceServiceResponse& answer) {
     }
 }
 
-void run_trace(const Arguments& arguments, Options& options) {
+void run_trace(const ServicesArguments& arguments, Options& options) {
     const auto destination = parse_destination(arguments.destination);
     v1::TraceServiceRequest request;
     request.set_address(destination->end);
@@ -179,7 +179,7 @@ void run_trace(const Arguments& arguments, Options& options) {
 
 void add_services(CLI::App& app, Options& options) {
     CLI::App* command = app.add_subcommand("services", "Load balancing of Services on this node");
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<ServicesArguments>();
     command->add_option("name", arguments->name, "[NAMESPACE/]NAME of one, with all about it");
     command->footer(
         "Examples:\n  weir services\n  weir services shop/web\n  weir services -o json\n"

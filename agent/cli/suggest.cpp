@@ -11,7 +11,7 @@
 namespace weir::cli {
 namespace {
 
-struct Arguments {
+struct SuggestArguments {
     std::string ns;
     bool include_denied = false;
 };
@@ -25,7 +25,7 @@ void print_suggestion(const v1::SuggestResponse& answer) {
     std::cerr << '\n';
 }
 
-void run_suggest(const Arguments& arguments, Options& options) {
+void run_suggest(const SuggestArguments& arguments, Options& options) {
     v1::SuggestRequest request;
     request.set_namespace_(arguments.ns);
     request.set_include_denied(arguments.include_denied);
@@ -46,7 +46,7 @@ void run_suggest(const Arguments& arguments, Options& options) {
 void add_suggest(CLI::App& app, Options& options) {
     CLI::App* command =
         app.add_subcommand("suggest", "Least-privilege NetworkPolicies from the flows seen");
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<SuggestArguments>();
     command->add_option("namespace", arguments->ns, "Whose pods the policies are for")
         ->required()
         ->type_name("NAMESPACE");

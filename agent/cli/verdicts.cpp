@@ -13,7 +13,7 @@
 namespace weir::cli {
 namespace {
 
-struct Arguments {
+struct VerdictsArguments {
     std::string engine = "kernel";
     VerdictsOptions options;
 };
@@ -23,7 +23,7 @@ struct Arguments {
 void add_verdicts(CLI::App& app, Options& options) {
     CLI::App* command =
         app.add_subcommand("verdicts", "Judge flows from standard input by manifests");
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<VerdictsArguments>();
     command->add_option("--manifests", arguments->options.directory, "Folder of Kubernetes YAML")
         ->required()
         ->type_name("DIR");

@@ -60,7 +60,7 @@ std::optional<ServiceEndpoint> decode_endpoint(const Field& field, bool is_v4) {
 }
 
 // A port without a number is "all ports", which no proxy can use.
-std::optional<EndpointPort> decode_port(const Field& field) {
+std::optional<EndpointPort> decode_endpoint_port(const Field& field) {
     if (!field.is_mapping()) return std::nullopt;
     field.allow_only({"name", "protocol", "port", "appProtocol"});
     EndpointPort port;
@@ -108,7 +108,7 @@ std::optional<EndpointSlice> decode_endpoint_slice(const Field& root, const Obje
     const Field ports = root["ports"];
     if (ports.size() != 0) check_optional_size(ports, kMostPorts);
     ports.each_item([&](const Field& item) {
-        if (auto port = decode_port(item)) slice.ports.push_back(*port);
+        if (auto port = decode_endpoint_port(item)) slice.ports.push_back(*port);
     });
     slice.endpoints.shrink_to_fit();
     slice.ports.shrink_to_fit();

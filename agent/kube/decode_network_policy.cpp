@@ -89,7 +89,7 @@ Symbol decode_port_name(const Field& field) {
     return Symbol(std::string(name));
 }
 
-Port decode_port(const Field& field) {
+Port decode_policy_port(const Field& field) {
     Port port;
     port.protocol = IPPROTO_TCP; // "If not specified, this field defaults to TCP."
     if (!field.is_missing() && !field.is_mapping()) return port;
@@ -122,7 +122,8 @@ Rule decode_rule(const Field& field, std::string_view peers) {
     if (!field.is_missing() && !field.is_mapping()) return rule;
     field.allow_only({"ports", peers});
     field[peers].each_item([&](const Field& item) { rule.peers.push_back(decode_peer(item)); });
-    field["ports"].each_item([&](const Field& item) { rule.ports.push_back(decode_port(item)); });
+    field["ports"].each_item(
+        [&](const Field& item) { rule.ports.push_back(decode_policy_port(item)); });
     return rule;
 }
 

@@ -12,7 +12,7 @@
 namespace weir {
 namespace {
 
-ContainerPort decode_port(const Field& field) {
+ContainerPort decode_container_port(const Field& field) {
     ContainerPort port;
     const std::string_view name = field["name"].string().value_or("");
     if (const Complaint complaint = check_port_name(name); complaint && !name.empty()) {
@@ -35,7 +35,7 @@ void decode_ports(const Field& container, std::vector<ContainerPort>& ports) {
     const std::size_t first = ports.size();
     container["ports"].each_item([&](const Field& item) {
         if (!item.is_mapping()) return;
-        ContainerPort port = decode_port(item);
+        ContainerPort port = decode_container_port(item);
         const auto is_same = [&](const ContainerPort& other) {
             return !port.name.get().empty() && other.name == port.name;
         };

@@ -21,7 +21,7 @@ struct Type {
     bool has_frontends() const { return name != "ExternalName" && !is_headless; }
 };
 
-ServicePort decode_port(const Field& field, const Type& type) {
+ServicePort decode_service_port(const Field& field, const Type& type) {
     ServicePort port;
     if (!field.is_mapping()) return port;
     field.allow_only({"name", "protocol", "appProtocol", "port", "targetPort", "nodePort"});
@@ -58,7 +58,7 @@ std::vector<ServicePort> decode_ports(const Field& field, const Type& type) {
     std::vector<ServicePort> ports;
     const bool is_named = field.size() > 1;
     field.each_item([&](const Field& item) {
-        const ServicePort port = decode_port(item, type);
+        const ServicePort port = decode_service_port(item, type);
         if (is_named && port.name.get().empty()) {
             item["name"].error("is required, because the service has several ports");
         }

@@ -19,9 +19,6 @@ bool is_lower(char c) {
 bool is_upper(char c) {
     return c >= 'A' && c <= 'Z';
 }
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
 bool is_lower_alphanumeric(char c) {
     return is_lower(c) || is_digit(c);
 }

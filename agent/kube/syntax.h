@@ -19,6 +19,10 @@ Complaint check_label_value(std::string_view text);
 Complaint check_port_name(std::string_view text);   // IANA_SVC_NAME
 Complaint check_domain_name(std::string_view text); // of policy.networking.k8s.io: "*.a.b" too
 
+inline bool is_digit(char c) { // of ASCII, whatever the locale
+    return c >= '0' && c <= '9';
+}
+
 // "TCP", "UDP" or "SCTP" to IPPROTO_*.
 std::optional<std::uint8_t> parse_protocol(std::string_view text);
 

@@ -8,6 +8,8 @@
 #include <string>
 #include <system_error>
 
+#include "agent/kube/syntax.h"
+
 namespace weir {
 namespace {
 
@@ -24,10 +26,6 @@ constexpr std::array kSpecialFloats = {".nan"sv,  ".NaN"sv,  ".NAN"sv,  ".inf"sv
 
 bool is_one_of(std::string_view text, const auto& words) {
     return std::ranges::find(words, text) != words.end();
-}
-
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
 }
 
 std::string without_underscores(std::string_view text) {
