@@ -81,6 +81,10 @@ std::string Address::to_string() const {
     return buffer.data();
 }
 
+std::string Address::to_string(std::uint16_t port) const {
+    return (is_v4() ? to_string() : "[" + to_string() + "]") + ":" + std::to_string(port);
+}
+
 std::optional<Cidr> Cidr::parse(std::string_view text) {
     const auto slash = text.find('/');
     if (slash == std::string_view::npos) {

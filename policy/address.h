@@ -26,6 +26,8 @@ struct Address {
     bool is_v4() const;
     // Dotted for IPv4, RFC 5952 for IPv6.
     std::string to_string() const;
+    // "192.0.2.1:80", "[2001:db8::1]:80".
+    std::string to_string(std::uint16_t port) const;
 
     auto operator<=>(const Address&) const = default;
 };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "policy/symbol.h"
 
@@ -19,6 +20,11 @@ struct Origin {
 struct ObjectName {
     Symbol ns; // empty for cluster-scoped kinds
     Symbol name;
+
+    // "NAMESPACE/NAME", or "NAME" of a cluster-scoped kind.
+    std::string to_string() const {
+        return ns.get().empty() ? name.get() : ns.get() + "/" + name.get();
+    }
 
     bool operator==(const ObjectName&) const = default;
 };

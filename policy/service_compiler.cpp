@@ -61,6 +61,10 @@ ServiceTransaction ServiceCompiler::compile() {
     return std::exchange(next_, {});
 }
 
+bool ServiceCompiler::is_watched(const CompiledPort& port) {
+    return port.outliers.consecutive != 0;
+}
+
 void ServiceCompiler::compile_service(const ObjectName& name) {
     const auto plan = plan_service(index_, name);
     misfits_.erase(name);
@@ -86,6 +90,8 @@ void ServiceCompiler::compile_service(const ObjectName& name) {
         const auto is_key = [&](const auto& one) { return ServiceKeyEqual{}(one, key); };
         if (std::ranges::none_of(compiled.wildcards, is_key)) claims_.drop(key, name);
     }
+    watched_.erase(name);
+    if (std::ranges::any_of(compiled.ports, is_watched)) watched_.insert(name);
     if (compiled.ports.empty() && compiled.wildcards.empty()) {
         compiled_.erase(name);
     } else {
@@ -245,6 +251,23 @@ std::uint32_t ServiceCompiler::service_id(const ObjectName& service,
 std::uint32_t ServiceCompiler::backend_id(std::uint32_t service_id, const PlannedBackend& backend,
                                           std::uint8_t protocol) const {
     return backends_.find({service_id, backend.address, backend.port, protocol});
+}
+
+std::vector<WatchedPool> ServiceCompiler::watched_pools() const {
+    std::vector<WatchedPool> pools;
+    for (const auto& name : watched_) {
+        for (const auto& port : compiled_.at(name).ports) {
+            if (!is_watched(port)) continue;
+            for (const bool is_v4 : {true, false}) {
+                WatchedPool pool{name, port.outliers, {}};
+                for (const auto& key : port.backends) {
+                    if (key.address.is_v4() == is_v4) pool.backends.push_back(backends_.find(key));
+                }
+                if (!pool.backends.empty()) pools.push_back(std::move(pool));
+            }
+        }
+    }
+    return pools;
 }
 
 } // namespace weir

@@ -27,6 +27,13 @@ struct ServiceMisfit {
     std::uint32_t limit = 0;
 };
 
+// Backends of one Service's port and IP family of which a DestinationRule wants the outliers out.
+struct WatchedPool {
+    ObjectName service;
+    DestinationRule::Outliers outliers;
+    std::vector<std::uint32_t> backends; // ids
+};
+
 // Fill of the maps.
 struct ServiceUsage {
     std::uint32_t services = 0;
@@ -69,6 +76,8 @@ public:
     // The id of a backend of that port; 0 when it has none.
     std::uint32_t backend_id(std::uint32_t service_id, const PlannedBackend& backend,
                              std::uint8_t protocol) const;
+    // Of the last compile(), in no order.
+    std::vector<WatchedPool> watched_pools() const;
 
 private:
     struct CompiledSet {
@@ -85,6 +94,7 @@ private:
         std::vector<CompiledSet> sets;
         std::vector<weir_service_key> frontends;
         std::vector<weir_source_range> sources;
+        DestinationRule::Outliers outliers;
     };
     struct CompiledService {
         std::vector<CompiledPort> ports;
@@ -92,6 +102,7 @@ private:
     };
     class PortCompiler; // service_port_compiler.h
 
+    static bool is_watched(const CompiledPort& port);
     void compile_service(const ObjectName& name);
     void retire(const ObjectName& name, CompiledPort& port);
     void claim_wildcards(const ObjectName& name, const ServicePlan& plan,
@@ -109,6 +120,7 @@ private:
     IdPool ids_{1};
     std::unordered_map<ObjectName, CompiledService, ObjectNameHash> compiled_;
     std::unordered_map<ObjectName, ServiceMisfit, ObjectNameHash> misfits_;
+    std::unordered_set<ObjectName, ObjectNameHash> watched_; // with outlier detection
     std::vector<std::uint32_t> retired_; // service ids, until the next written()
     std::map<std::uint64_t, std::vector<std::uint32_t>> retiring_;
     std::unordered_set<std::uint32_t> adopted_ids_; // that nobody took yet

@@ -67,6 +67,7 @@ ServiceCompiler::PortCompiler::PortCompiler(ServiceCompiler& owner, const Servic
     port_.id = before == nullptr ? owner.take_service_id(planned) : before->id;
     port_.port = planned.port.port;
     port_.protocol = planned.port.protocol;
+    port_.outliers = planned.outliers;
 }
 
 ServiceCompiler::CompiledPort ServiceCompiler::PortCompiler::compile() {
@@ -230,11 +231,8 @@ std::vector<std::uint32_t> ServiceCompiler::PortCompiler::maglev_content(
     std::vector<MaglevBackend> backends;
     for (const auto& [member, count] : members) {
         const auto& backend = planned_.backends[member];
-        const auto& address = backend.address;
-        const auto host = address.is_v4() ? address.to_string() : "[" + address.to_string() + "]";
         backends.push_back(
-            {host + ":" + std::to_string(backend.port) + "/" + protocol_word(port_.protocol),
-             count});
+            {backend.address.to_string(backend.port) + "/" + protocol_word(port_.protocol), count});
     }
     std::vector<std::uint32_t> content = maglev_table(backends);
     for (auto& entry : content) {

@@ -15,10 +15,6 @@
 namespace weir {
 namespace {
 
-std::string full_name(const ObjectName& name) {
-    return name.ns.get() + "/" + name.name.get();
-}
-
 const char* kind_word(FrontendKind kind) {
     switch (kind) {
         case FrontendKind::kClusterIp:
@@ -92,10 +88,17 @@ void add_counts(v1::ServiceBackend& message, const weir_backend& kernel) {
     message.set_opened(__atomic_load_n(&kernel.opened, __ATOMIC_RELAXED));
     message.set_failed(__atomic_load_n(&kernel.failed, __ATOMIC_RELAXED));
     if (!message.out().empty()) return;
-    if (kernel.state == WEIR_BACKEND_EJECTED) message.set_out("ejected");
     if (kernel.max_connections != 0 && message.live() >= kernel.max_connections) {
         message.set_out("at its limit");
     }
+}
+
+// record: null if the backend was not ejected lately.
+void add_ejection(v1::ServiceBackend& message, const OutlierDetector::Record* record) {
+    if (record == nullptr || message.state() != state_word(WEIR_BACKEND_EJECTED)) return;
+    const auto left =
+        std::chrono::ceil<std::chrono::seconds>(record->until - OutlierDetector::Clock::now());
+    message.set_out(fmt::format("ejected for {} s more", std::max<std::int64_t>(left.count(), 0)));
 }
 
 } // namespace
@@ -135,7 +138,7 @@ v1::ServiceFrontend frontend_message(const Services& services, const ServicePlan
     const FrontendClaims& claims = services.compiler().claims();
     const ObjectName* owner = claims.owner(key);
     if (owner != nullptr && *owner != plan.service->name) {
-        message.set_owner(full_name(*owner));
+        message.set_owner(owner->to_string());
     } else if (const weir_service* value = claims.find(key)) {
         message.set_slots(value->slot_count);
         message.set_maglev(value->maglev_count);
@@ -150,8 +153,8 @@ v1::ServiceBackend backend_message(const ControlContext& context, std::uint32_t 
     message.set_address(backend.address.to_string());
     message.set_port(backend.port);
     const AddressOwner* owner = context.inventory.owner_of(backend.address);
-    if (owner != nullptr && owner->node.get().empty()) message.set_pod(full_name(owner->pod));
-    message.set_service(full_name(backend.service));
+    if (owner != nullptr && owner->node.get().empty()) message.set_pod(owner->pod.to_string());
+    message.set_service(backend.service.to_string());
     message.set_local(backend.is_local);
     message.set_max_connections(backend.max_connections);
     message.set_out(role_word(backend, kind));
@@ -163,6 +166,7 @@ v1::ServiceBackend backend_message(const ControlContext& context, std::uint32_t 
         message.set_state(state_word(WEIR_BACKEND_UNUSED));
     } else {
         add_counts(message, context.services->dataplane().maps().backends[id]);
+        add_ejection(message, context.services->ejector().find(id));
     }
     return message;
 }

@@ -171,6 +171,9 @@ private:
         gauge("weir_service_slots", "Entries of weir_slots in use").Set(usage.slots);
         gauge("weir_services_left_out", "Services that do not fit the maps: see `weir status`")
             .Set(static_cast<double>(compiler.misfits().size()));
+        raise(counter("weir_service_ejections_total",
+                      "Times that a backend was taken out as an outlier (DestinationRule)", {}),
+              context_.services->ejector().ejections());
         const auto outcomes = context_.services->dataplane().outcomes();
         if (!outcomes) return;
         for (std::size_t i = 0; i < outcomes->size(); ++i) {

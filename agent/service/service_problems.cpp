@@ -17,17 +17,11 @@ constexpr std::array kOutcomeWords = {
 #undef WEIR_OUTCOME
 };
 
-std::string full_name(const ObjectName& name) {
-    return name.ns.get() + "/" + name.name.get();
-}
-
 } // namespace
 
 std::string frontend_text(const weir_service_key& key) {
-    const auto address = Address::from_abi(key.address);
-    const std::string host =
-        address.is_v4() ? address.to_string() : "[" + address.to_string() + "]";
-    return fmt::format("{}:{}/{}", host, ntohs(key.port), protocol_name(key.protocol));
+    return fmt::format("{}/{}", Address::from_abi(key.address).to_string(ntohs(key.port)),
+                       protocol_name(key.protocol));
 }
 
 const char* service_outcome_word(std::size_t outcome) {
@@ -37,7 +31,7 @@ const char* service_outcome_word(std::size_t outcome) {
 std::vector<ServiceProblem> service_problems(const ServiceCompiler& compiler) {
     std::vector<ServiceProblem> problems;
     const auto add = [&problems](const ObjectName& service, const std::string& what) {
-        const std::string object = "Service " + full_name(service);
+        const std::string object = "Service " + service.to_string();
         problems.push_back({service, object, object + ": " + what});
     };
     for (const auto& misfit : compiler.misfits()) {
@@ -51,7 +45,7 @@ std::vector<ServiceProblem> service_problems(const ServiceCompiler& compiler) {
         add(collision.loser,
             fmt::format("{} is Service {}'s, which is older; give one of them another address or "
                         "port",
-                        frontend_text(collision.key), full_name(collision.winner)));
+                        frontend_text(collision.key), collision.winner.to_string()));
     }
     for (const auto& [name, record] : compiler.index().records()) {
         for (const auto& route : record.routes) {

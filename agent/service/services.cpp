@@ -79,6 +79,7 @@ Services::Services(boost::asio::io_context& context, const Config& config, std::
       pods_(std::move(pods)),
       compiler_(Symbol(config.node_name), limits_of(dataplane_.sizes())),
       health_ports_(context),
+      ejector_(context, compiler_, dataplane_),
       reclaimer_(context),
       retry_(context),
       release_(context) {}
@@ -151,9 +152,10 @@ Result<> Services::write() {
         }
         unwritten_.pop_front();
     }
-    if (is_attached_) return {};
+    if (is_attached_) return ejector_.update(cgroup_);
     if (auto attached = dataplane_.attach(cgroup_); !attached) return attached;
     is_attached_ = true;
+    if (auto updated = ejector_.update(cgroup_); !updated) return updated;
     const ServiceUsage usage = compiler_.usage();
     spdlog::info("services: {} frontends and {} backends in force for the processes of {}",
                  usage.services, usage.backends, cgroup_);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "agent/reclaimer.h"
+#include "agent/service/ejector.h"
 #include "agent/service/health_ports.h"
 #include "loader/result.h"
 #include "loader/service_dataplane.h"
@@ -55,6 +56,7 @@ public:
     const ServiceCompiler& compiler() const { return compiler_; }
     const ServiceDataplane& dataplane() const { return dataplane_; }
     const ServiceRevision& revision() const { return revision_; }
+    const Ejector& ejector() const { return ejector_; }
     const std::string& cgroup() const { return cgroup_; }
 
 private:
@@ -76,6 +78,7 @@ private:
     PodNamespaces pods_;
     ServiceCompiler compiler_;
     HealthPorts health_ports_;
+    Ejector ejector_;
     Reclaimer reclaimer_;
     boost::asio::steady_timer retry_;
     boost::asio::steady_timer release_;

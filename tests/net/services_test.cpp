@@ -100,6 +100,18 @@ protected:
         return result;
     }
 
+    // That of web's TCP port.
+    nlohmann::json backend_of(const std::string& address) const {
+        const auto answer = near_.weir_json({"services", "shop/web"});
+        for (const auto& port : answer["ports"]) {
+            if (port["protocol"] != "TCP") continue;
+            for (const auto& backend : port["backends"]) {
+                if (backend["address"] == address) return backend;
+            }
+        }
+        return {};
+    }
+
     void connect(int times) const {
         const std::vector<Probe> probes(50, {client_.netns.get(), "10.96.0.1", 80, IPPROTO_TCP});
         int answered = 0;
@@ -175,6 +187,34 @@ TEST_F(ServicesNetTest, PolicyJudgesTheBackend) {
     EXPECT_EQ(reach(), "46");
     lab_.apply("policy.yaml", policy + "two}}}]\n");
     EXPECT_EQ(reach(), "");
+}
+
+// The client's own pod is a backend that refuses: nobody listens there.
+TEST_F(ServicesNetTest, OutliersLeaveAndReturn) {
+    lab_.write_manifest("slices.yaml", slices_yaml("web", {&one_, &two_, &client_}));
+    lab_.apply("rule.yaml",
+               "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {namespace: "
+               "shop, name: web}\nspec:\n  host: web\n  trafficPolicy:\n    outlierDetection: "
+               "{consecutive5xxErrors: 3, baseEjectionTime: 2s, maxEjectionPercent: 50}\n");
+    const auto is_out = [&] {
+        const auto backend = backend_of(client_.v4);
+        return backend["state"] == "ejected" &&
+               backend["out"].get<std::string>().starts_with("ejected for ");
+    };
+    const std::vector<Probe> probes(20, {client_.netns.get(), "10.96.0.1", 80, IPPROTO_TCP});
+    ASSERT_TRUE(eventually([&] {
+        probe_all(probes);
+        return is_out();
+    })) << near_.weir({"services", "shop/web"}).out;
+    const auto refused = opened().at(client_.v4);
+    connect(100);
+    EXPECT_EQ(opened().at(client_.v4), refused);
+    EXPECT_GE(near_.metric("weir_service_ejections_total"), 1);
+    lab_.servers().listen(*client_.netns, 80, IPPROTO_TCP);
+    ASSERT_TRUE(eventually([&] { return backend_of(client_.v4)["state"] == "active"; }));
+    connect(100);
+    EXPECT_GT(opened().at(client_.v4), refused);
+    EXPECT_EQ(backend_of(client_.v4)["state"], "active") << "the trial went well";
 }
 
 TEST_F(ServicesNetTest, ARestartKeepsIdsAndConnections) {

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Takes outliers out of the kernel's balancing and lets them return, on this node alone: Maglev's
+// tables stay what they are. Looks at nothing, and at no time, unless a DestinationRule asks for
+// it.
+#pragma once
+
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "agent/service/outlier_detector.h"
+#include "loader/result.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace weir {
+
+class ServiceCompiler;
+class ServiceDataplane;
+struct WatchedPool;
+
+class Ejector {
+public:
+    Ejector(boost::asio::io_context& context, const ServiceCompiler& compiler,
+            ServiceDataplane& dataplane);
+
+    // After each revision that was written, and once the programs are attached to the cgroup.
+    Result<> update(const std::string& cgroup);
+
+    // Null unless the backend is ejected, or was lately.
+    const OutlierDetector::Record* find(std::uint32_t backend) const {
+        return detector_.find(backend);
+    }
+    std::uint64_t ejections() const { return ejections_; } // since the agent started
+
+private:
+    void look_soon();
+    void look();
+    void look_at(const WatchedPool& pool, OutlierDetector::Clock::time_point now);
+    std::vector<std::uint32_t> all_backends() const;
+    void return_unwatched(std::vector<std::uint32_t> candidates) const;
+
+    boost::asio::steady_timer timer_;
+    const ServiceCompiler& compiler_;
+    ServiceDataplane& dataplane_;
+    OutlierDetector detector_;
+    std::vector<WatchedPool> pools_;
+    std::uint64_t ejections_ = 0;
+    bool is_watching_ = false;
+    bool is_known_ = false; // what an earlier agent watched
+};
+
+} // namespace weir
