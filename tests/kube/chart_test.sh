@@ -41,6 +41,8 @@ cat >"$work/values.yaml" <<'YAML'
 image: {repository: registry.example/weir, tag: v9, pullPolicy: Always, pullSecrets: [{name: pull}]}
 mapMemory: 64MiB
 flowMemory: 8MiB
+apiServer: ['192.0.2.1:6443', '[2001:db8::1]:6443']
+services: {enabled: true, cgroup: /sys/fs/cgroup/unified}
 metrics: {port: 9999, podMonitor: {enabled: true, interval: 7s, labels: {release: prometheus}}}
 cni: {confDir: /cni/conf, binDir: /cni/bin, cacheDir: /cni/cache, netnsDir: /var/run/netns}
 runDir: /run/other
@@ -56,6 +58,7 @@ YAML
 render -f "$work/values.yaml" >"$work/all.yaml"
 for value in registry.example/weir:v9 Always 'name: pull' 64MiB 8MiB :9999 'portNumber: 9999' 7s \
     'release: prometheus' /cni/conf /cni/bin /cni/cache /var/run/netns /run/other /sys/fs/bpf/other \
+    '"192.0.2.1:6443,[2001:db8::1]:6443"' 'WEIR_SERVICES: "on"' 'path: /sys/fs/cgroup/unified' \
     512Mi system-cluster-critical example.com/own 'kubernetes.io/arch: amd64' example.com/not \
     annotated labelled; do
     grep -qF -- "$value" "$work/all.yaml" || fail "a value is not used: $value"
@@ -64,6 +67,7 @@ say "every value is used"
 
 refused mapMemory=lots mapMemory
 refused metrics.port=0 port
+refused 'apiServer={https://192.0.2.1}' apiServer
 refused cni.confDir=relative confDir
 refused mapmemory=64MiB mapmemory
 say "what is no value is refused"

@@ -17,7 +17,8 @@ usage() {
     cat <<'HELP'
 usage: ./dev cluster COMMAND
 
-  up                   start the cluster and wait until both nodes are Ready
+  up [--without-kube-proxy]
+                       start the cluster and wait until both nodes are Ready
   down                 end it and everything in it
   status               whether it runs, its nodes and the folder of its logs
   kubectl ARG...       kubectl as the cluster's administrator
@@ -58,9 +59,11 @@ restore_sysctls() { [ ! -f "$work/sysctls" ] || sysctl -q -p "$work/sysctls" 2>/
 
 # The nodes' control groups are all that outlives their processes.
 remove_cgroups() {
-    local name tree deadline=$((EPOCHSECONDS + 5))
+    local name tree deadline=$((EPOCHSECONDS + 5)) unified=$work/cgroup2
+    mkdir -p "$unified"
+    mount -t cgroup2 cgroup2 "$unified" # the host may have it nowhere
     for name in "${nodes[@]}"; do
-        for tree in /sys/fs/cgroup /sys/fs/cgroup/*/; do
+        for tree in "$unified" /sys/fs/cgroup/*/; do
             tree=${tree%/}/$(cgroup_name "$name")
             # A process that is dying still holds its group.
             while [ -d "$tree" ] && [ "$EPOCHSECONDS" -lt $deadline ]; do
@@ -68,6 +71,7 @@ remove_cgroups() {
             done
         done
     done
+    umount "$unified"
 }
 cgroup_name() { echo "weir-$(echo "$work" | cksum | cut -d ' ' -f 1)-$1"; }
 
@@ -87,6 +91,12 @@ clean() {
 
 up() {
     local deadline
+    export WEIR_KUBE_PROXY=true
+    case ${1:-} in
+    '') ;;
+    --without-kube-proxy) WEIR_KUBE_PROXY=false ;;
+    *) die "up: no option $1 (--without-kube-proxy)" ;;
+    esac
     is_up && die "it runs already: ./dev cluster status"
     [ -x "$kube/kubelet" ] || die "no programs in $kube: tests/kube/build.sh $kube api cluster"
     clean

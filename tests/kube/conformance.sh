@@ -3,19 +3,22 @@
 # Kubernetes' own end-to-end suite on a cluster of its own, with Weir installed as a user would.
 # conformance.skip names the specs that are left out, and why.
 #
-# Usage: conformance.sh KUBE_PROGRAMS IMAGE [--without-weir] [FOCUS]; FOCUS is a regular expression on
-# the names of specs, by default every conformance spec about the network and all of NetworkPolicy.
+# Usage: conformance.sh KUBE_PROGRAMS IMAGE [--with-kube-proxy|--without-weir] [FOCUS]
+# By default services are Weir's alone. With kube-proxy Weir leaves them to it; without Weir the
+# cluster is what others have. FOCUS is a regular expression on the names of specs, by default every
+# conformance spec about the network, all of NetworkPolicy and all of Services.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 kube=$(readlink -f "$1") image=$(readlink -f "$2")
 shift 2
-with_weir=true
-if [ "${1:-}" = --without-weir ]; then
-    with_weir=false
-    shift
-fi
+services=weir
+case ${1:-} in
+--with-kube-proxy) services=kube-proxy ;;
+--without-weir) services=no-weir ;;
+esac
+[ $services = weir ] || shift
 focus=("${@:-\[sig-network\].*\[Conformance\]}")
-[ $# -gt 0 ] || focus+=('\[sig-network\] Netpol')
+[ $# -gt 0 ] || focus+=('\[sig-network\] Netpol' '\[sig-network\] Services')
 
 WEIR_CLUSTER=$(mktemp -d /var/tmp/weir-conformance-XXXXXX)
 export WEIR_CLUSTER WEIR_CLUSTER_OWNER=$$
@@ -31,15 +34,17 @@ for name in "${focus[@]}"; do options+=("--focus=$name"); done
 mapfile -t skipped < <(sed '/^#/d; /^$/d' "$here/conformance.skip")
 for name in "${skipped[@]}"; do options+=("--skip=$name"); done
 
-cluster up
+if [ $services = weir ]; then cluster up --without-kube-proxy; else cluster up; fi
 say "two nodes"
-"$here/dns.sh" "$kube"
-say "DNS"
-if $with_weir; then
+if [ $services != no-weir ]; then
     load_image
-    install_weir --set image.pullPolicy=Never
+    options_of_weir=(--set image.pullPolicy=Never)
+    [ $services != weir ] || options_of_weir+=("${weir_services[@]}")
+    install_weir "${options_of_weir[@]}"
     say "Weir is on them"
 fi
+"$here/dns.sh" "$kube"
+say "DNS"
 say "specs: ${focus[*]}"
 # Specs wait most of the time, for pods to start and for probes that have to time out.
 (cd "$WEIR_CLUSTER" && cluster outside "$kube/ginkgo" --procs=4 --no-color --fail-on-empty --timeout 60m \

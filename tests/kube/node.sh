@@ -4,7 +4,8 @@
 # machine of its own, then runs containerd, the kubelet and kube-proxy.
 #
 # Usage: node.sh "weir-cluster-node WORK NODE" (one word, by which cluster.sh finds the process), with
-# WEIR_KUBE (the programs) and WEIR_CGROUP (name of the node's control group).
+# WEIR_KUBE (the programs), WEIR_CGROUP (name of the node's control group) and WEIR_KUBE_PROXY (true or
+# false: whether kube-proxy runs).
 set -euo pipefail
 read -r _ work name <<<"$1"
 kube=$WEIR_KUBE
@@ -35,10 +36,15 @@ make_mounts() {
 }
 
 # All processes of the node are below one group of the unified hierarchy, so that BPF programs that
-# are attached to it see this node alone. In the others, if there are any, its pods are.
+# are attached to it see this node alone: /run/cgroup2. In the others, if there are any, its pods are.
 enter_cgroups() {
-    local tree group controllers
-    for tree in /sys/fs/cgroup /sys/fs/cgroup/*/; do
+    local tree group controllers trees=(/sys/fs/cgroup /sys/fs/cgroup/*/)
+    mkdir -p /run/cgroup2
+    if [[ $(stat -f -c %T "${trees[@]}") != *cgroup2fs* ]]; then
+        mount -t cgroup2 cgroup2 /run/cgroup2
+        trees+=(/run/cgroup2)
+    fi
+    for tree in "${trees[@]}"; do
         tree=${tree%/}
         [ -f "$tree/cgroup.procs" ] || continue
         mkdir -p "$tree/$cgroup"
@@ -56,6 +62,7 @@ enter_cgroups() {
             mkdir -p "$group"
         fi
         echo $$ >"$group/cgroup.procs"
+        mount --bind "$tree/$cgroup" /run/cgroup2
     done
 }
 
@@ -166,5 +173,5 @@ make_network
 write_cni
 start_containerd
 start_kubelet
-start_kube_proxy
+if $WEIR_KUBE_PROXY; then start_kube_proxy; fi
 wait

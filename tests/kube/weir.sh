@@ -9,6 +9,10 @@ kube_folder=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 chart=$kube_folder/../../deploy/chart
 weir_namespace=weir
 
+# Options of install_weir for a cluster of cluster.sh's without kube-proxy.
+# shellcheck disable=SC2034  # of the scripts that source this
+weir_services=(--set services.enabled=true --set services.cgroup=/run/cgroup2 --set 'apiServer={172.30.0.1:6443}')
+
 cluster() { WEIR_KUBE=$kube "$kube_folder/cluster.sh" "$@"; }
 kubectl() { cluster kubectl "$@"; }
 
