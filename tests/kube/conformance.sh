@@ -13,7 +13,7 @@ kube=$(readlink -f "$1") image=$(readlink -f "$2")
 shift 2
 services=weir
 case ${1:-} in
---with-kube-proxy) services=kube-proxy ;;
+--with-kube-proxy) services='kube-proxy' ;;
 --without-weir) services=no-weir ;;
 esac
 [ $services = weir ] || shift
