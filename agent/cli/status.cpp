@@ -60,7 +60,7 @@ std::string map_memory_text(const v1::MapMemory& memory) {
 
 std::string services_text(const v1::ServicesStatus& services) {
     if (!services.in_force()) return "not in force yet";
-    return fmt::format("{} frontends, {} backends, revision {} for {} ago, compiled in {:.1f} ms",
+    return fmt::format("{} frontends, {} backends, revision {} for {}, compiled in {:.1f} ms",
                        services.frontends(), services.backends(), services.revision(),
                        age_text(services.revision_time()), services.compile_seconds() * 1000);
 }
