@@ -36,7 +36,7 @@ struct Config {
     std::string cni_bin_dir = "/opt/cni/bin";     // where weir-cni is put
     bool has_services = false;                    // --services on: load balancing as well
     std::string cgroup;        // of the processes whose connections are balanced;
-                               // empty: the root, all of them
+                               // empty: the root, all of them; "none": none
     std::string cni_cache_dir; // results of earlier pods; empty: not read
 };
 

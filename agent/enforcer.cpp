@@ -51,8 +51,10 @@ LocalPod local_pod(const Endpoint& endpoint) {
 
 Result<std::unique_ptr<Enforcer>> Enforcer::open(boost::asio::io_context& context,
                                                  const Config& config) {
-    auto dataplane =
-        Dataplane::open({.bpffs = config.bpffs, .sizes = sizes_for(config.map_memory)});
+    auto dataplane = Dataplane::open(
+        {.bpffs = config.bpffs,
+         .sizes = sizes_for(config.map_memory),
+         .services = config.has_services ? std::optional(ServiceSizes{}) : std::nullopt});
     if (!dataplane) return std::unexpected(std::move(dataplane.error()));
     if (const auto notice = kept_maps_notice(*dataplane); !notice.empty())
         spdlog::warn("{}", notice);

@@ -257,26 +257,31 @@ WEIR_ASSERT_SIZE(struct weir_fragment, 8);
 
 /* Every reason for which a packet is dropped: the enum, the metric label, the word in flows and
  * logs. Append only. Each has a test that produces it (tests/bpf). */
-#define WEIR_DROP_REASONS(WEIR_DROP)                                                          \
-    WEIR_DROP(POLICY_DENY, "policy_deny", "a policy denies it")                               \
-    WEIR_DROP(POD_UNKNOWN, "pod_unknown", "the endpoint's Pod object is not known yet")       \
-    WEIR_DROP(NO_ENDPOINT, "no_endpoint", "no endpoint is registered for the interface")      \
-    WEIR_DROP(DANGLING_ID, "dangling_id", "a table or row the pod names does not exist")      \
-    WEIR_DROP(SPOOFED_SOURCE, "spoofed_source", "the source address is not the pod's")        \
-    WEIR_DROP(SPOOFED_NEIGHBOUR, "spoofed_neighbour",                                         \
-              "ARP or neighbour discovery claims an address that is not the pod's")           \
-    WEIR_DROP(NOT_ADDRESSED, "not_addressed", "flooded frame that is not for this pod")       \
-    WEIR_DROP(NON_IP, "non_ip", "neither IPv4, IPv6 nor ARP")                                 \
-    WEIR_DROP(TRUNCATED_FRAME, "truncated_frame", "Ethernet or VLAN header cut short")        \
-    WEIR_DROP(VLAN_DEPTH, "vlan_depth", "more than two VLAN tags")                            \
-    WEIR_DROP(INVALID_ARP, "invalid_arp", "malformed ARP")                                    \
-    WEIR_DROP(TRUNCATED_IP, "truncated_ip", "IP header cut short")                            \
-    WEIR_DROP(INVALID_IP, "invalid_ip", "IP header with a wrong version or length")           \
-    WEIR_DROP(INVALID_ADDRESS, "invalid_address", "IPv6 packet with an IPv4-mapped address")  \
-    WEIR_DROP(IPV6_EXTENSIONS, "ipv6_extensions", "too many or malformed extension headers")  \
-    WEIR_DROP(TRUNCATED_TRANSPORT, "truncated_transport", "transport header cut short")       \
-    WEIR_DROP(INVALID_TRANSPORT, "invalid_transport", "transport header with a wrong length") \
-    WEIR_DROP(FRAGMENT_ORPHAN, "fragment_orphan", "fragment whose first fragment was not let by")
+#define WEIR_DROP_REASONS(WEIR_DROP)                                                              \
+    WEIR_DROP(POLICY_DENY, "policy_deny", "a policy denies it")                                   \
+    WEIR_DROP(POD_UNKNOWN, "pod_unknown", "the endpoint's Pod object is not known yet")           \
+    WEIR_DROP(NO_ENDPOINT, "no_endpoint", "no endpoint is registered for the interface")          \
+    WEIR_DROP(DANGLING_ID, "dangling_id", "a table or row the pod names does not exist")          \
+    WEIR_DROP(SPOOFED_SOURCE, "spoofed_source", "the source address is not the pod's")            \
+    WEIR_DROP(SPOOFED_NEIGHBOUR, "spoofed_neighbour",                                             \
+              "ARP or neighbour discovery claims an address that is not the pod's")               \
+    WEIR_DROP(NOT_ADDRESSED, "not_addressed", "flooded frame that is not for this pod")           \
+    WEIR_DROP(NON_IP, "non_ip", "neither IPv4, IPv6 nor ARP")                                     \
+    WEIR_DROP(TRUNCATED_FRAME, "truncated_frame", "Ethernet or VLAN header cut short")            \
+    WEIR_DROP(VLAN_DEPTH, "vlan_depth", "more than two VLAN tags")                                \
+    WEIR_DROP(INVALID_ARP, "invalid_arp", "malformed ARP")                                        \
+    WEIR_DROP(TRUNCATED_IP, "truncated_ip", "IP header cut short")                                \
+    WEIR_DROP(INVALID_IP, "invalid_ip", "IP header with a wrong version or length")               \
+    WEIR_DROP(INVALID_ADDRESS, "invalid_address", "IPv6 packet with an IPv4-mapped address")      \
+    WEIR_DROP(IPV6_EXTENSIONS, "ipv6_extensions", "too many or malformed extension headers")      \
+    WEIR_DROP(TRUNCATED_TRANSPORT, "truncated_transport", "transport header cut short")           \
+    WEIR_DROP(INVALID_TRANSPORT, "invalid_transport", "transport header with a wrong length")     \
+    WEIR_DROP(FRAGMENT_ORPHAN, "fragment_orphan", "fragment whose first fragment was not let by") \
+    WEIR_DROP(SERVICE_PORT, "service_port", "the service has no such port")                       \
+    WEIR_DROP(SERVICE_SOURCE, "service_source",                                                   \
+              "the client is in none of the service's loadBalancerSourceRanges")                  \
+    WEIR_DROP(SERVICE_NO_BACKEND, "service_no_backend",                                           \
+              "refused with an RST or ICMP error: the service has no usable backend")
 
 enum weir_drop_reason {
     WEIR_DROP_NONE = 0,

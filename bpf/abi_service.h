@@ -209,7 +209,12 @@ WEIR_ASSERT_SIZE(struct weir_nat, 56);
     WEIR_OUTCOME(DROPPED, "dropped", "no such port of the service")                            \
     WEIR_OUTCOME(NOT_RECORDED, "not_recorded",                                                 \
                  "no memory for the socket's state: it sees the backend's address, uncounted") \
-    WEIR_OUTCOME(WRONG_FAMILY, "wrong_family", "untouched: backend of the other IP family")
+    WEIR_OUTCOME(WRONG_FAMILY, "wrong_family", "untouched: backend of the other IP family")    \
+    WEIR_OUTCOME(SCTP_PORT, "sctp_port",                                                       \
+                 "untouched: an SCTP packet whose port would change, and with it its CRC32c")  \
+    WEIR_OUTCOME(NAT_FULL, "nat_full",                                                         \
+                 "untouched: no source port is free, or no room to remember the flow")         \
+    WEIR_OUTCOME(NAT_LOST, "nat_lost", "an answer whose flow was forgotten: untouched")
 
 enum weir_service_outcome {
 #define WEIR_OUTCOME(name, word, text) WEIR_SERVICE_##name,

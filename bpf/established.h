@@ -91,28 +91,45 @@ static __always_inline int established_tick(struct weir_flow* flow, __u8 protoco
 enum established_result {
     ESTABLISHED_OTHER = 0,  /* left to the rest of the program */
     ESTABLISHED_PASSED = 1, /* let by and counted */
-    ESTABLISHED_ABSENT = 2  /* left too, and weir_flows has no such flow: need not be asked again */
+    ESTABLISHED_ABSENT = 2, /* left too, and weir_flows has no such flow: need not be asked again */
+    ESTABLISHED_ANSWER = 3, /* let by and counted; a service's address has yet to be put in */
+    ESTABLISHED_TRANSLATED = 4 /* left too, with a backend's address in place of a service's */
 };
 
-/* Lets such a packet by and counts it. Returns enum established_result. */
-static __always_inline int established_pass(struct __sk_buff* skb, __u32 direction) {
-    struct weir_flow_key key;
-    struct weir_pod* pod;
-    struct weir_flow* flow;
-    __u32 slot, local;
+/* What a packet of a flow to a service is to this hook; see the flags in enum weir_flow_state.
+ * is_translated: the hook gave it the backend's address. Returns enum established_result. */
+static __always_inline int established_role(__u32 state, __u32 direction, int from_initiator,
+                                            int is_translated) {
+    if (direction == WEIR_EGRESS && from_initiator)
+        return is_translated == !!(state & WEIR_FLOW_OF_SERVICE) ? ESTABLISHED_PASSED
+                                                                 : ESTABLISHED_OTHER;
+    if (is_translated) return ESTABLISHED_OTHER;
+    if (from_initiator) return ESTABLISHED_PASSED;
+    return state & (direction == WEIR_EGRESS ? WEIR_FLOW_TRANSLATED : WEIR_FLOW_OF_SERVICE)
+               ? ESTABLISHED_ANSWER
+               : ESTABLISHED_PASSED;
+}
+
+/* Lets such a packet of the flow by and counts it. Returns enum established_result. */
+static __always_inline int established_continue(struct __sk_buff* skb, __u32 direction,
+                                                struct weir_pod* pod,
+                                                const struct weir_flow_key* key, int is_low,
+                                                int is_translated) {
+    struct weir_flow* flow = bpf_map_lookup_elem(&weir_flows, key);
+    __u32 local;
     __u16 tick = bpf_jiffies64();
     __u64 word;
-    int is_low, from_initiator;
+    int from_initiator, role = ESTABLISHED_PASSED;
     __u8 side;
 
-    pod = endpoint_lookup(skb->ifindex, &slot);
-    if (!pod || skb->gso_size) return ESTABLISHED_OTHER;
-    is_low = established_parse(skb, direction, pod, &key);
-    if (is_low < 0) return ESTABLISHED_OTHER;
-    flow = bpf_map_lookup_elem(&weir_flows, &key);
     if (!flow) return ESTABLISHED_ABSENT;
     if (flow->state & (WEIR_FLOW_OWN_NODE | WEIR_FLOW_CLOSED)) return ESTABLISHED_OTHER;
     from_initiator = flow_is_from_initiator(flow, is_low);
+    if (services_on &&
+        unlikely(is_translated || (flow->state & (WEIR_FLOW_TRANSLATED | WEIR_FLOW_OF_SERVICE)))) {
+        role = established_role(flow->state, direction, from_initiator, is_translated);
+        if (role == ESTABLISHED_OTHER) return ESTABLISHED_OTHER;
+    }
     side = hook_side(direction, from_initiator);
     word = pod_rules(pod, side);
     if (!WEIR_RULES_TABLE(word) ||
@@ -123,14 +140,14 @@ static __always_inline int established_pass(struct __sk_buff* skb, __u32 directi
     local = from_initiator ? WEIR_FLOW_EGRESS_LOCAL : WEIR_FLOW_INGRESS_LOCAL;
     if (direction == WEIR_EGRESS && !(flow->state & local)) return ESTABLISHED_OTHER;
     if (direction == WEIR_EGRESS || !(flow->state & local)) {
-        if (unlikely(flow->tick != tick) && !established_tick(flow, key.protocol, tick))
+        if (unlikely(flow->tick != tick) && !established_tick(flow, key->protocol, tick))
             return ESTABLISHED_OTHER;
         __sync_fetch_and_add(&flow->packets[!from_initiator], 1);
         __sync_fetch_and_add(&flow->bytes[!from_initiator], skb->len);
     }
     __sync_fetch_and_add(&pod->passed[direction].packets, 1);
     __sync_fetch_and_add(&pod->passed[direction].bytes, skb->len);
-    return ESTABLISHED_PASSED;
+    return role;
 }
 
 #endif

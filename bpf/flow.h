@@ -39,6 +39,10 @@ const volatile __s32 flow_pod_share = 2048;
 /* Until then, CLOCK_MONOTONIC ns, there may be entries in weir_crowded_flows. */
 volatile __u64 flow_crowded_until;
 
+/* Whether the pods' hooks translate packets to services. The loader sets it, and makes the maps of
+ * services only then: whatever uses them asks first. */
+const volatile __u8 services_on = 0;
+
 /* Between two update events of a flow, in units of 2^30 ns. */
 const volatile __u32 flow_update_interval = 10;
 

@@ -44,9 +44,10 @@ struct packet {
     __u8 is_later_fragment; /* has no transport header of its own */
     __u8 is_icmp_error;
     __u8 is_plain; /* parsed by packet_parse_fast: whole TCP or UDP */
+    __u16 l3_offset;
+    __u16 l4_offset;
+    __u16 packets; /* on the wire: segments of an offloaded packet */
     __be32 fragment_id;
-    __u32 l4_offset;
-    __u32 packets; /* on the wire: segments of an offloaded packet */
     __u32 bytes;
 };
 
@@ -227,6 +228,7 @@ static __always_inline int parse_ipv4(struct __sk_buff* skb, struct packet* pack
     address_map_v4(&packet->destination, ip.daddr);
     packet->protocol = ip.protocol;
     packet->hop_limit = ip.ttl;
+    packet->l3_offset = offset;
     packet->l4_offset = offset + header;
     fragment = bpf_ntohs(ip.frag_off);
     if (fragment & 0x3fff) { /* more fragments, or an offset */
@@ -267,6 +269,7 @@ static __always_inline int parse_ipv6(struct __sk_buff* skb, struct packet* pack
         return -WEIR_DROP_INVALID_ADDRESS;
     packet->is_v6 = 1;
     packet->hop_limit = ip.hop_limit;
+    packet->l3_offset = offset;
     offset += sizeof(struct ipv6hdr);
     end = offset + payload;
     next = ip.next;
@@ -400,6 +403,7 @@ static __always_inline int packet_parse_fast(struct __sk_buff* skb, struct packe
 
     packet->kind = PACKET_IP;
     packet->is_plain = 1;
+    packet->l3_offset = sizeof(*eth);
     packet->source_port = tcp->source;
     packet->destination_port = tcp->dest;
     if (packet->protocol == IPPROTO_TCP) {

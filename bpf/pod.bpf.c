@@ -6,15 +6,20 @@
  * traffic.
  */
 #include "endpoint.h"
-#include "established.h"
 #include "flow.h"
 #include "fragment.h"
 #include "neighbour.h"
 #include "policy.h"
+#include "service_established.h"
+#include "service_pod.h"
 
 /* Same values as TCX_NEXT and TCX_DROP: let the next program of the hook decide, never skip it. */
 #define VERDICT_PASS -1
 #define VERDICT_DROP 2
+/* Not yet the hook's verdict, where there are services. */
+#define VERDICT_ANSWER 16   /* passes; a service's address has yet to be put in */
+#define VERDICT_ASK 17      /* the flow is unknown: it may be for a service */
+#define VERDICT_ASK_PORT 18 /* a flow to a service has these addresses and ports already */
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -28,7 +33,9 @@ struct {
 struct hook {
     const struct weir_pod* pod;
     __u32 direction;
-    __u32 is_own_node; /* the pod's own node sent it */
+    __u8 is_own_node; /* the pod's own node sent it */
+    __s8 translation; /* enum translation, or -reason */
+    __u16 roles;      /* WEIR_FLOW_TRANSLATED, WEIR_FLOW_OF_SERVICE: what services the flow needs */
 };
 
 /* Asks the pod's table. word: the pod's rules of the passage's side. Returns 0 with passage->rule,
@@ -133,7 +140,7 @@ static __noinline int flow_open(const struct hook* hook, struct passage* passage
                                 const struct packet* packet, int is_replacing) {
     int opening = packet->opening;
     __u64 word, cached = 0;
-    __u32 state = 0;
+    __u32 state = hook->roles;
     int error;
 
     if (opening == OPENING_UNKNOWN) opening = flow_opening_from_ports(packet);
@@ -148,7 +155,7 @@ static __noinline int flow_open(const struct hook* hook, struct passage* passage
             error = own_node_decide(passage, word);
             if (error) return error;
             cached = WEIR_RULES_WORD(WEIR_RULES_GENERATION(word), passage->rule);
-            state = WEIR_FLOW_OWN_NODE;
+            state |= WEIR_FLOW_OWN_NODE;
         }
     } else if (opening == OPENING_UNKNOWN) {
         return flow_decide_both(hook, passage);
@@ -199,29 +206,82 @@ static __noinline int flow_allows_error(struct __sk_buff* skb, const struct pack
     return pod_decide(passage, word) == 0;
 }
 
-/* An IP packet that policy must judge. Returns 0 or -reason. */
-static __always_inline int flow_judge(const struct hook* hook, struct passage* passage,
-                                      const struct packet* packet) {
+/* What services have to do with a flow that is known. Returns 0, or VERDICT_ASK_PORT. */
+static __always_inline int flow_keep_roles(struct hook* hook, const struct passage* passage,
+                                           struct weir_flow* flow) {
+    int is_initiators = hook->direction == WEIR_EGRESS && passage->from_initiator;
+
+    if (is_initiators && !hook->translation && (flow->state & WEIR_FLOW_OF_SERVICE))
+        return VERDICT_ASK_PORT;
+    if (is_initiators && hook->translation >= TRANSLATION_DONE &&
+        !(flow->state & WEIR_FLOW_OF_SERVICE))
+        __sync_fetch_and_or(&flow->state, WEIR_FLOW_OF_SERVICE);
+    hook->roles = flow->state & (WEIR_FLOW_TRANSLATED | WEIR_FLOW_OF_SERVICE);
+    return 0;
+}
+
+/* The same of a flow that is not: then weir_nat knows who opened it. Returns 0, or VERDICT_ASK. */
+static __always_inline int flow_recall_roles(struct hook* hook, struct packet* packet) {
+    int recall;
+
+    if (hook->translation >= TRANSLATION_DONE) {
+        hook->roles = WEIR_FLOW_OF_SERVICE;
+        packet->opening = OPENING_SENDER;
+        return 0;
+    }
+    recall = service_recall(packet, hook->direction);
+    if (recall == RECALL_ASK) return hook->translation ? 0 : VERDICT_ASK;
+    if (recall == RECALL_NOTHING) return 0;
+    hook->roles = recall == RECALL_OF_SERVICE ? WEIR_FLOW_OF_SERVICE : WEIR_FLOW_TRANSLATED;
+    packet->opening = recall == RECALL_REQUEST ? OPENING_SENDER : OPENING_RECEIVER;
+    return 0;
+}
+
+/* An IP packet that policy must judge. Returns 0, -reason, or VERDICT_ASK and the like. */
+static __always_inline int flow_judge(struct hook* hook, struct passage* passage,
+                                      struct packet* packet) {
     struct weir_flow* flow;
+    int result;
 
     passage->is_low = flow_key_of(packet, &passage->key);
     flow = flow_find(passage);
     if (flow) {
         passage->from_initiator = flow_is_from_initiator(flow, passage->is_low);
-        if (flow_is_current(flow, packet, passage->from_initiator, passage->now))
-            return flow_continue(hook, passage, flow);
+        if (flow_is_current(flow, packet, passage->from_initiator, passage->now)) {
+            result = services_on ? flow_keep_roles(hook, passage, flow) : 0;
+            return result ? result : flow_continue(hook, passage, flow);
+        }
     }
-    return flow_open(hook, passage, packet, !!flow);
+    result = services_on ? flow_recall_roles(hook, packet) : 0;
+    return result ? result : flow_open(hook, passage, packet, !!flow);
+}
+
+/* Whether an answer that was let by must yet get a service's address. An ICMP error may be about
+ * one. */
+static __always_inline int flow_is_answer(const struct hook* hook, const struct passage* passage,
+                                          const struct packet* packet) {
+    if (!services_on) return 0;
+    if (packet->is_icmp_error) return !hook->translation;
+    return !passage->from_initiator &&
+           (hook->roles &
+            (hook->direction == WEIR_EGRESS ? WEIR_FLOW_TRANSLATED : WEIR_FLOW_OF_SERVICE));
+}
+
+/* Whether the pod gets back what it sent: by frame_return(), the pod talks to itself through a
+ * service, or it has none. */
+static __always_inline int pod_is_returned(struct __sk_buff* skb, __u32 direction) {
+    return services_on && direction == WEIR_INGRESS && skb->ingress_ifindex == skb->ifindex;
 }
 
 /* Everything that passes or drops before policy. Returns 1 when the packet passes, 0 when policy
- * must judge it, -reason when it is dropped. */
+ * must judge it, -reason when it is dropped, or VERDICT_ASK. */
 static __noinline int pod_admit_any(struct __sk_buff* skb, const struct hook* hook,
                                     struct packet* packet, struct passage* passage) {
     const struct weir_pod* pod = hook->pod;
     int is_egress = hook->direction == WEIR_EGRESS;
     int error;
 
+    if (pod_is_returned(skb, hook->direction)) return 1;
     if (packet->kind == PACKET_ARP) {
         error = neighbour_check_arp(skb, packet, is_egress ? pod : 0);
         return error ? error : 1;
@@ -246,15 +306,17 @@ static __noinline int pod_admit_any(struct __sk_buff* skb, const struct hook* ho
         error = fragment_resolve(packet);
         if (error) return error;
     }
-    if (packet->is_icmp_error && flow_allows_error(skb, packet, hook, passage)) return 1;
-    return 0;
+    if (!packet->is_icmp_error) return 0;
+    if (flow_allows_error(skb, packet, hook, passage)) return 1;
+    return services_on && hook->direction == WEIR_EGRESS && !hook->translation ? VERDICT_ASK : 0;
 }
 
 /* The same, for the plain case at once: a whole TCP or UDP packet between two ends, from the
  * pod's own address or to its MAC. */
 static __always_inline int pod_admit(struct __sk_buff* skb, const struct hook* hook,
                                      struct packet* packet, struct passage* passage) {
-    int is_plain = packet->is_plain && !address_equals(&packet->source, &packet->destination);
+    int is_plain = packet->is_plain && !address_equals(&packet->source, &packet->destination) &&
+                   !pod_is_returned(skb, hook->direction);
 
     if (likely(is_plain &&
                (hook->direction == WEIR_EGRESS ? endpoint_owns_first(hook->pod, &packet->source)
@@ -277,9 +339,11 @@ static __always_inline int flow_finish(const struct passage* passage, __u32 dire
     return VERDICT_DROP;
 }
 
-/* Any packet, from its first byte. established: enum established_result. */
-static __noinline int pod_handle_any(struct __sk_buff* skb, __u32 direction, int established) {
-    struct hook hook = {.direction = direction};
+/* Any packet, from its first byte. established: enum established_result. translation: enum
+ * translation, or -reason. Returns the hook's verdict, or VERDICT_ANSWER and the like. */
+__noinline int pod_handle_any(struct __sk_buff* skb, __u32 direction, int established,
+                              int translation) {
+    struct hook hook = {.direction = direction, .translation = translation};
     struct packet packet = {};
     struct passage passage = {};
     int result;
@@ -296,9 +360,10 @@ static __noinline int pod_handle_any(struct __sk_buff* skb, __u32 direction, int
     passage.icmp_type = packet.icmp_type;
     passage.icmp_code = packet.icmp_code;
     hook.pod = endpoint_lookup(skb->ifindex, &passage.slot);
-    if (!hook.pod) return flow_finish(&passage, direction, -WEIR_DROP_NO_ENDPOINT);
-    hook.is_own_node = direction == WEIR_INGRESS && !skb->ingress_ifindex;
+    if (!hook.pod) return flow_finish(&passage, hook.direction, -WEIR_DROP_NO_ENDPOINT);
+    hook.is_own_node = hook.direction == WEIR_INGRESS && !skb->ingress_ifindex;
     if (likely(!result)) result = pod_admit(skb, &hook, &packet, &passage);
+    if (unlikely(hook.translation < 0) && !result) result = hook.translation;
     if (likely(!result)) {
         result = flow_judge(&hook, &passage, &packet);
         if (unlikely(packet.is_fragment) && !result && !packet.is_later_fragment)
@@ -306,24 +371,51 @@ static __noinline int pod_handle_any(struct __sk_buff* skb, __u32 direction, int
     } else if (result < 0) {
         passage.is_low = flow_key_of(&packet, &passage.key);
     }
-    return flow_finish(&passage, direction, result);
+    if (unlikely(result >= VERDICT_ASK)) return result;
+    result = flow_finish(&passage, hook.direction, result);
+    if (result == VERDICT_PASS && unlikely(flow_is_answer(&hook, &passage, &packet)))
+        return VERDICT_ANSWER;
+    return result;
 }
 
-static __always_inline int pod_handle(struct __sk_buff* skb, __u32 direction) {
-    int established = established_pass(skb, direction);
+static __always_inline int pod_answer(struct __sk_buff* skb, __u32 direction) {
+    service_answer(skb, direction);
+    return VERDICT_PASS;
+}
 
-    if (likely(established == ESTABLISHED_PASSED)) return VERDICT_PASS;
-    return pod_handle_any(skb, direction, established);
+/* What a pod sends in a flow that is unknown as it comes. verdict: VERDICT_ASK or the like. */
+static __always_inline int pod_ask(struct __sk_buff* skb, int verdict) {
+    int translation = service_open(skb, verdict == VERDICT_ASK_PORT);
+
+    if (translation == TRANSLATION_RETURNED) return frame_return(skb);
+    verdict = pod_handle_any(skb, WEIR_EGRESS, ESTABLISHED_OTHER, translation);
+    if (verdict != VERDICT_DROP) return verdict;
+    if (translation == TRANSLATION_OPENED) service_forget(skb);
+    if (translation == -WEIR_DROP_SERVICE_NO_BACKEND && service_reject(skb))
+        return frame_return(skb);
+    return VERDICT_DROP;
 }
 
 SEC("tcx/ingress")
 int weir_pod_egress(struct __sk_buff* skb) {
-    return pod_handle(skb, WEIR_EGRESS);
+    int established = established_pass(skb, WEIR_EGRESS);
+    int verdict;
+
+    if (likely(established == ESTABLISHED_PASSED)) return VERDICT_PASS;
+    verdict =
+        pod_handle_any(skb, WEIR_EGRESS, established,
+                       established == ESTABLISHED_TRANSLATED ? TRANSLATION_DONE : TRANSLATION_NONE);
+    if (services_on && verdict >= VERDICT_ASK) verdict = pod_ask(skb, verdict);
+    return verdict == VERDICT_ANSWER ? pod_answer(skb, WEIR_EGRESS) : verdict;
 }
 
 SEC("tcx/egress")
 int weir_pod_ingress(struct __sk_buff* skb) {
-    return pod_handle(skb, WEIR_INGRESS);
+    int verdict = established_pass(skb, WEIR_INGRESS);
+
+    if (likely(verdict == ESTABLISHED_PASSED)) return VERDICT_PASS;
+    verdict = pod_handle_any(skb, WEIR_INGRESS, verdict, TRANSLATION_NONE);
+    return verdict == VERDICT_ANSWER ? pod_answer(skb, WEIR_INGRESS) : verdict;
 }
 
 /* Kernel helpers that this file uses are for GPL-compatible programs. */

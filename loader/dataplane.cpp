@@ -43,7 +43,7 @@ Dataplane::~Dataplane() = default;
 Result<Dataplane> Dataplane::open(const DataplaneOptions& options) {
     auto folder = prepare_version_folder(options.bpffs);
     if (!folder) return std::unexpected(std::move(folder.error()));
-    auto pod = PodObject::load(options.sizes, options.shares, *folder);
+    auto pod = PodObject::load(options, *folder);
     if (!pod) return std::unexpected(std::move(pod.error()));
     auto maps = pod->open_maps();
     if (!maps) return std::unexpected(std::move(maps.error()));

@@ -16,6 +16,7 @@
 #include "bpf/abi.h"
 #include "loader/maps.h"
 #include "loader/result.h"
+#include "loader/service_maps.h"
 
 namespace weir {
 
@@ -31,6 +32,9 @@ struct DataplaneOptions {
     std::filesystem::path bpffs;
     MapSizes sizes{};
     std::optional<PodShares> shares{}; // of the sizes in force where nothing else is said
+    // What pods send to services is translated, packet by packet, by what is in the maps that a
+    // ServiceDataplane of the same folder writes; their sizes. Empty: it is not.
+    std::optional<ServiceSizes> services{};
     HookKind hook = HookKind::kAuto;
 };
 

@@ -36,9 +36,9 @@ const char* difference(const bpf_map* map, const bpf_map_info& pinned) {
     return nullptr;
 }
 
-// Maps of libbpf's own (.rodata, .bss) belong to one load of the programs.
+// Maps of libbpf's own (.rodata, .bss) belong to one load of the programs. Some are left out.
 bool is_ours(const bpf_map* map) {
-    return !bpf_map__is_internal(map);
+    return !bpf_map__is_internal(map) && bpf_map__autocreate(map);
 }
 
 // Tables, rows and what leads to them. Arrays only grow: which of their elements are in use, others

@@ -3,10 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "bpf/abi.h"
+#include "bpf/abi_service.h"
 #include "loader/array_view.h"
 #include "loader/map.h"
 
@@ -62,6 +63,8 @@ struct Maps {
     Map<weir_flow_key, weir_flow> new_flows;
     Map<weir_fragment_key, weir_fragment> fragments;
     ArrayView<weir_meta> meta; // one element
+    // With DataplaneOptions::services.
+    std::optional<Map<weir_nat_key, weir_nat>> translations;
 };
 
 // One map's size, for metrics and status.

@@ -43,7 +43,7 @@ std::vector<MapInfo> map_infos(const bpf_object* object) {
     std::vector<MapInfo> infos;
     bpf_map* map = nullptr;
     bpf_object__for_each_map(map, object) {
-        if (bpf_map__is_internal(map)) continue;
+        if (bpf_map__is_internal(map) || !bpf_map__autocreate(map)) continue;
         bpf_map_info info{};
         std::uint32_t length = sizeof(info);
         const int fd = bpf_map__fd(map);

@@ -9,6 +9,7 @@
 
 #include "bpf/pod.skel.h"
 #include "loader/bpffs.h"
+#include "loader/dataplane.h"
 #include "loader/log_capture.h"
 #include "loader/map_pins.h"
 #include "loader/object_load.h"
@@ -24,7 +25,7 @@ void PodObject::Destroyer::operator()(pod_bpf* skeleton) const {
     pod_bpf__destroy(skeleton);
 }
 
-Result<PodObject> PodObject::load(const MapSizes& sizes, const std::optional<PodShares>& shares,
+Result<PodObject> PodObject::load(const DataplaneOptions& options,
                                   const std::filesystem::path& folder) {
     raise_memlock();
     LogCapture log;
@@ -32,7 +33,10 @@ Result<PodObject> PodObject::load(const MapSizes& sizes, const std::optional<Pod
     pod.skeleton_.reset(pod_bpf__open());
     if (!pod.skeleton_) return failure_errno("open the BPF object: " + log.tail());
     pod.object_ = pod.skeleton_->obj;
-    if (auto set = pod.set_sizes(sizes); !set) return std::unexpected(std::move(set.error()));
+    if (auto set = pod.set_sizes(options.sizes); !set)
+        return std::unexpected(std::move(set.error()));
+    if (auto set = pod.set_services(options.services); !set)
+        return std::unexpected(std::move(set.error()));
     PinnedMaps pinned;
     if (!folder.empty()) {
         auto found = reuse_pinned_maps(pod.object_, folder);
@@ -42,7 +46,7 @@ Result<PodObject> PodObject::load(const MapSizes& sizes, const std::optional<Pod
         pod.kept_maps_ = pinned.kept;
         if (pod.is_adopted_) pod.expect_crowded_flows();
     }
-    pod.set_shares(shares.value_or(PodShares::of(pod.sizes())));
+    pod.set_shares(options.shares.value_or(PodShares::of(pod.sizes())));
     pod.skeleton_->rodata->event_wakeup_bytes = bpf_map__max_entries(pod.find("weir_events")) / 4;
     if (const int error = pod_bpf__load(pod.skeleton_.get()); error != 0)
         return failure("load the BPF object: " + std::string(std::strerror(-error)) +
@@ -89,6 +93,11 @@ Result<> PodObject::set_sizes(const MapSizes& sizes) {
     return {};
 }
 
+Result<> PodObject::set_services(const std::optional<ServiceSizes>& sizes) {
+    skeleton_->rodata->services_on = sizes.has_value();
+    return sizes ? set_service_sizes(object_, *sizes) : leave_out_service_maps(object_);
+}
+
 MapSizes PodObject::sizes() const {
     const auto size = [this](const char* name) { return bpf_map__max_entries(find(name)); };
     return {.peers = size("weir_peers"),
@@ -116,7 +125,9 @@ Result<Maps> PodObject::open_maps() const {
                          open_into(maps.new_flows, map_fd("weir_new_flows"), error) &&
                          open_into(maps.fragments, map_fd("weir_fragments"), error) &&
                          open_into(maps.meta, map_fd("weir_meta"), error);
-    if (!is_open) return std::unexpected(std::move(error));
+    if (!is_open || (skeleton_->rodata->services_on != 0 &&
+                     !open_into(maps.translations.emplace(), map_fd("weir_nat"), error)))
+        return std::unexpected(std::move(error));
     return maps;
 }
 

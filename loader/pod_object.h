@@ -10,6 +10,7 @@
 
 #include "loader/maps.h"
 #include "loader/result.h"
+#include "loader/service_maps.h"
 
 struct bpf_object;
 struct bpf_map;
@@ -17,11 +18,12 @@ struct pod_bpf;
 
 namespace weir {
 
+struct DataplaneOptions;
+
 class PodObject {
 public:
     // folder: of this ABI version's pins, which exists; empty: nothing is reused or pinned.
-    // shares: those of the sizes in force where nothing else is said.
-    static Result<PodObject> load(const MapSizes& sizes, const std::optional<PodShares>& shares,
+    static Result<PodObject> load(const DataplaneOptions& options,
                                   const std::filesystem::path& folder);
 
     bool is_adopted() const { return is_adopted_; } // at least one map was pinned
@@ -42,6 +44,7 @@ private:
     };
     bpf_map* find(const char* name) const;
     Result<> set_sizes(const MapSizes& sizes);
+    Result<> set_services(const std::optional<ServiceSizes>& sizes);
     void set_shares(const PodShares& shares);
     void expect_crowded_flows();
 

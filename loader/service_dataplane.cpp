@@ -39,20 +39,6 @@ std::array<const bpf_program*, 9> programs_of(const service_bpf& skeleton) {
             progs.weir_sendmsg6,     progs.weir_connect4,     progs.weir_connect6};
 }
 
-Result<> set_sizes(const service_bpf& skeleton, const ServiceSizes& sizes) {
-    const std::pair<bpf_map*, std::uint32_t> entries[] = {
-        {skeleton.maps.weir_services, sizes.frontends},
-        {skeleton.maps.weir_slots, sizes.slots},
-        {skeleton.maps.weir_backends, sizes.backends},
-        {skeleton.maps.weir_sources, sizes.source_ranges},
-        {skeleton.maps.weir_affinities, sizes.affinities},
-    };
-    for (const auto& [map, size] : entries)
-        if (bpf_map__set_max_entries(map, size) != 0)
-            return failure_errno("set the size of " + std::string(bpf_map__name(map)));
-    return {};
-}
-
 Result<ServiceMaps> open_maps(const service_bpf& skeleton) {
     const auto& all = skeleton.maps;
     ServiceMaps maps;
@@ -89,6 +75,7 @@ struct ServiceDataplane::State {
     fs::path folder;                         // of this version's pins; empty: private
     std::map<std::string, Fd> private_links; // by program, where nothing is pinned
     Fd private_health;
+    std::uint32_t translations = 0; // as asked for: another object's map
 
     // Empty: the link is not pinned.
     fs::path pin_of(const bpf_program* program) const {
@@ -115,9 +102,10 @@ Result<ServiceDataplane> ServiceDataplane::open(const ServiceOptions& options) {
     LogCapture log;
     auto state = std::make_unique<State>();
     state->folder = *folder;
+    state->translations = options.sizes.translations;
     state->skeleton.reset(service_bpf__open());
     if (!state->skeleton) return failure_errno("open the service object: " + log.tail());
-    if (auto set = set_sizes(*state->skeleton, options.sizes); !set)
+    if (auto set = set_service_sizes(state->skeleton->obj, options.sizes); !set)
         return std::unexpected(std::move(set.error()));
     bpf_object* object = state->skeleton->obj;
     if (!folder->empty()) {
@@ -153,7 +141,8 @@ ServiceSizes ServiceDataplane::sizes() const {
             .slots = maps.slots.size(),
             .backends = maps.backends.size(),
             .source_ranges = maps.sources.max_entries(),
-            .affinities = maps.affinities.max_entries()};
+            .affinities = maps.affinities.max_entries(),
+            .translations = state_->translations};
 }
 
 Result<> ServiceDataplane::attach(const fs::path& cgroup) {

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every map of the service object that userspace reads or writes (bpf/abi_service.h), typed.
+// Every map of services that userspace reads or writes (bpf/abi_service.h), typed. Several objects
+// have them: each finds them under the same pins.
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "bpf/abi_service.h"
 #include "loader/array_view.h"
 #include "loader/map.h"
+#include "loader/result.h"
+
+struct bpf_object;
 
 namespace weir {
 
@@ -18,6 +23,7 @@ struct ServiceSizes {
     std::uint32_t backends = 131'072;
     std::uint32_t source_ranges = 16'384;
     std::uint32_t affinities = 65'536;
+    std::uint32_t translations = 131'072; // of weir_nat: two a flow
 
     bool operator==(const ServiceSizes&) const = default;
 };
@@ -32,5 +38,10 @@ struct ServiceMaps {
     Map<weir_affinity_key, weir_affinity> affinities;
     ArrayView<weir_socket_set> sockets; // the programs' own
 };
+
+// Of those maps that the opened object has.
+Result<> set_service_sizes(const bpf_object* object, const ServiceSizes& sizes);
+// The opened object is loaded without them: its programs must not get to where they use any.
+Result<> leave_out_service_maps(const bpf_object* object);
 
 } // namespace weir

@@ -91,13 +91,14 @@ void add_agent(CLI::App& app, Options& options) {
     command
         ->add_option("--services", *services,
                      "Balance the load of Services as well: when a process of this node connects "
-                     "to one, before kube-proxy, if there is one, sees a packet")
+                     "to one, or a pod sends it a packet, before kube-proxy, if there is one")
         ->envname("WEIR_SERVICES")
         ->check(CLI::IsMember({"on", "off"}));
     command
         ->add_option("--cgroup", config->cgroup,
                      "cgroup2 folder of the processes whose connections are balanced; empty: "
-                     "where cgroup2 is mounted, all of them")
+                     "where cgroup2 is mounted, all of them; none: only what pods send is "
+                     "balanced, packet by packet")
         ->envname("WEIR_CGROUP")
         ->type_name("DIR");
     command

@@ -65,6 +65,13 @@ std::string services_text(const v1::ServicesStatus& services) {
                        age_text(services.revision_time()), services.compile_seconds() * 1000);
 }
 
+std::string balanced_text(const v1::ServicesStatus& services) {
+    return services.cgroup() == "none"
+               ? "what pods send, packet by packet; no connections of processes (--cgroup none)"
+               : "connections of the processes of " + services.cgroup() +
+                     ", and packets that pods send";
+}
+
 void print_facts(const v1::StatusResponse& status) {
     Table table({});
     table.add({"policy", ready_cell(status)});
@@ -81,7 +88,10 @@ void print_facts(const v1::StatusResponse& status) {
         {"endpoints", fmt::format("{} endpoints, {} hooks attached ({}){}", status.endpoints(),
                                   status.hooks_attached(), status.hooks(), mended)});
     table.add({"compiled in", fmt::format("{:.1f} ms", status.compile_seconds() * 1000)});
-    if (status.has_services()) table.add({"services", services_text(status.services())});
+    if (status.has_services()) {
+        table.add({"services", services_text(status.services())});
+        table.add({"balanced", balanced_text(status.services())});
+    }
     table.add({"maps", maps_text(status)});
     table.add({"map memory", map_memory_text(status.map_memory())});
     table.add({"metrics", status.http_address().empty() ? "off" : status.http_address()});

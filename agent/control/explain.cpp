@@ -12,6 +12,7 @@
 #include "agent/control/messages.h"
 #include "agent/enforcer.h"
 #include "agent/inventory.h"
+#include "agent/service/services.h"
 
 namespace weir {
 namespace {
@@ -125,6 +126,22 @@ std::string why_not_judged(const ControlContext& context, const ExplainedEnd& en
         end.text());
 }
 
+// Why policy does not judge the destination's address; empty where it does.
+std::string why_translated(const Question& question, const ControlContext& context) {
+    if (context.services == nullptr) return {};
+    const auto& claims = context.services->compiler().claims();
+    const auto& address = question.destination_address;
+    const ObjectName* owner =
+        claims.owner(frontend_key(address, question.port, question.protocol, WEIR_SCOPE_INTERNAL));
+    if (owner == nullptr && !question.destination.is_node)
+        owner = claims.owner(wildcard_key(address, WEIR_SCOPE_INTERNAL));
+    if (owner == nullptr) return {};
+    return fmt::format(
+        "the address of Service {}/{}: policy judges its backends, which `weir services {}/{}` "
+        "names",
+        owner->ns.get(), owner->name.get(), owner->ns.get(), owner->name.get());
+}
+
 // What passes before policy, as in the programs.
 std::optional<std::uint32_t> passes_before_policy(const Question& question,
                                                   const ControlContext& context,
@@ -185,7 +202,8 @@ void fill_side(v1::ExplainedSide& side, const ControlContext& context, const Que
                weir_direction direction) {
     const bool is_egress = direction == WEIR_EGRESS;
     const ExplainedEnd& subject = is_egress ? question.source : question.destination;
-    side.set_why_not_judged(why_not_judged(context, subject));
+    side.set_why_not_judged(why_translated(question, context));
+    if (side.why_not_judged().empty()) side.set_why_not_judged(why_not_judged(context, subject));
     if (!side.why_not_judged().empty()) return;
     side.set_judged(true);
     side.set_slot(subject.endpoint->slot);

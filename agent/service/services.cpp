@@ -152,13 +152,24 @@ Result<> Services::write() {
         }
         unwritten_.pop_front();
     }
-    if (is_attached_) return ejector_.update(cgroup_);
-    if (auto attached = dataplane_.attach(cgroup_); !attached) return attached;
+    return is_attached_ ? update_ejection() : attach();
+}
+
+// Failures are seen where processes connect.
+Result<> Services::update_ejection() {
+    return has_cgroup() ? ejector_.update(cgroup_) : Result<>();
+}
+
+// The pods' hooks are the Dataplane's, and translate whatever the maps say.
+Result<> Services::attach() {
+    auto done = has_cgroup() ? dataplane_.attach(cgroup_) : dataplane_.detach();
+    if (!done) return done;
     is_attached_ = true;
-    if (auto updated = ejector_.update(cgroup_); !updated) return updated;
+    if (auto updated = update_ejection(); !updated) return updated;
     const ServiceUsage usage = compiler_.usage();
-    spdlog::info("services: {} frontends and {} backends in force for the processes of {}",
-                 usage.services, usage.backends, cgroup_);
+    spdlog::info("services: {} frontends and {} backends in force for {}", usage.services,
+                 usage.backends,
+                 has_cgroup() ? "pods and the processes of " + cgroup_ : "the packets of pods");
     return {};
 }
 

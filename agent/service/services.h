@@ -36,6 +36,8 @@ struct ServiceRevision {
     std::string write_error;    // empty unless the last write failed
 };
 
+inline constexpr const char* kNoCgroup = "none";
+
 class Services {
 public:
     // Paths of the pods' network namespaces.
@@ -57,6 +59,7 @@ public:
     const ServiceDataplane& dataplane() const { return dataplane_; }
     const ServiceRevision& revision() const { return revision_; }
     const Ejector& ejector() const { return ejector_; }
+    // Whose processes' connections are balanced; kNoCgroup: nobody's, only packets are.
     const std::string& cgroup() const { return cgroup_; }
 
 private:
@@ -67,6 +70,9 @@ private:
     void enforce_soon();
     void enforce();
     Result<> write();
+    Result<> attach();
+    Result<> update_ejection();
+    bool has_cgroup() const { return cgroup_ != kNoCgroup; }
     void reclaim_after(std::uint64_t number);
     void close_sockets();
     void release_idle();

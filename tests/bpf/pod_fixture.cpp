@@ -7,12 +7,10 @@
 #include <string>
 #include <tuple>
 
-#include "loader/test_run.h"
-
 namespace weir::test {
 namespace {
 
-constexpr std::int32_t kPass = -1;
+constexpr std::size_t kRoomToGrow = 128; // of a packet that a program turns into another
 
 weir_flow_key key_of(std::string_view a, std::uint16_t a_port, std::string_view b,
                      std::uint16_t b_port, std::uint8_t protocol) {
@@ -36,10 +34,15 @@ weir_flow_key key_of(std::string_view a, std::uint16_t a_port, std::string_view 
 
 } // namespace
 
-void PodTest::SetUp() {
+std::shared_ptr<Dataplane> PodTest::open_dataplane() {
     auto dataplane = Dataplane::open({});
-    ASSERT_TRUE(dataplane) << dataplane.error().what;
-    dataplane_ = std::make_unique<Dataplane>(std::move(*dataplane));
+    EXPECT_TRUE(dataplane) << dataplane.error().what;
+    return dataplane ? std::make_shared<Dataplane>(std::move(*dataplane)) : nullptr;
+}
+
+void PodTest::SetUp() {
+    dataplane_ = open_dataplane();
+    ASSERT_TRUE(dataplane_);
     auto reader = EventReader::open(dataplane_->events_fd(),
                                     [this](const weir_event& event) { events_.push_back(event); });
     ASSERT_TRUE(reader) << reader.error().what;
@@ -115,18 +118,21 @@ weir_counter PodTest::counter(weir_direction direction, int reason) const {
                          static_cast<std::size_t>(reason));
 }
 
-bool PodTest::passes(std::uint32_t slot, weir_direction direction, const Bytes& packet,
-                     std::uint32_t ingress_ifindex) {
+PacketVerdict PodTest::run(std::uint32_t slot, weir_direction direction, const Bytes& packet,
+                           std::uint32_t ingress_ifindex, Bytes& output) {
     if (slot == kFree) {
         EXPECT_TRUE(dataplane_->unbind(kLoopback));
     } else {
         EXPECT_TRUE(dataplane_->bind(kLoopback, slot));
     }
     const auto before = counters();
+    output.resize(packet.size() + kRoomToGrow);
     auto ran = run_packet(dataplane_->program_fd(direction), as_bytes(packet),
-                          {.ifindex = kLoopback, .ingress_ifindex = ingress_ifindex});
+                          {.ifindex = kLoopback, .ingress_ifindex = ingress_ifindex}, 1,
+                          std::as_writable_bytes(std::span(output)));
     EXPECT_TRUE(ran) << ran.error().what;
-    if (!ran) return false;
+    if (!ran) return {};
+    output.resize(ran->output_size);
     EXPECT_TRUE(reader_->consume());
 
     // Exactly one counter moves, and it agrees with the verdict.
@@ -139,8 +145,16 @@ bool PodTest::passes(std::uint32_t slot, weir_direction direction, const Bytes& 
         last_reason_ = static_cast<int>(reason);
     }
     EXPECT_EQ(moved, 1);
-    EXPECT_EQ(ran->verdict == kPass, last_reason_ == WEIR_DROP_NONE);
-    return ran->verdict == kPass;
+    if (ran->verdict != kRedirected) {
+        EXPECT_EQ(ran->verdict == kPass, last_reason_ == WEIR_DROP_NONE);
+    }
+    return *ran;
+}
+
+bool PodTest::passes(std::uint32_t slot, weir_direction direction, const Bytes& packet,
+                     std::uint32_t ingress_ifindex) {
+    Bytes output;
+    return run(slot, direction, packet, ingress_ifindex, output).verdict == kPass;
 }
 
 void PodTest::fast_run(std::uint32_t slot, weir_direction direction, const Bytes& packet) {

@@ -13,6 +13,7 @@
 
 #include "loader/dataplane.h"
 #include "loader/events.h"
+#include "loader/test_run.h"
 #include "tests/support/address.h"
 #include "tests/support/packet.h"
 
@@ -40,9 +41,15 @@ inline constexpr std::uint32_t kLoopback = 1;
 inline constexpr std::uint32_t kNowhere = 100;
 inline constexpr std::uint32_t kElsewhere = 9;
 
+constexpr std::int32_t kPass = -1; // verdicts: TCX_NEXT, TCX_DROP, TCX_REDIRECT
+constexpr std::int32_t kDropped = 2;
+constexpr std::int32_t kRedirected = 7;
+
 class PodTest : public ::testing::Test {
 protected:
     void SetUp() override;
+    // Of this test, or shared with others: flows of an earlier one are forgotten.
+    virtual std::shared_ptr<Dataplane> open_dataplane();
 
     // ---- policy ----
     // Gives the slot's direction a fresh generation, as a flip does.
@@ -55,7 +62,10 @@ protected:
     void deny_all(std::uint32_t slot, weir_direction direction);
 
     // ---- packets ----
-    // Runs the slot's hook; true when the packet passes.
+    // Runs the slot's hook. output: receives the packet as the hook left it.
+    PacketVerdict run(std::uint32_t slot, weir_direction direction, const Bytes& packet,
+                      std::uint32_t ingress_ifindex, Bytes& output);
+    // The same; true when the packet passes.
     bool passes(std::uint32_t slot, weir_direction direction, const Bytes& packet,
                 std::uint32_t ingress_ifindex = kElsewhere);
     bool sends(const Bytes& packet) { return passes(kPod, WEIR_EGRESS, packet, kOwnNode); }
@@ -81,7 +91,7 @@ protected:
 private:
     std::vector<weir_counter> counters() const;
 
-    std::unique_ptr<Dataplane> dataplane_;
+    std::shared_ptr<Dataplane> dataplane_;
     std::unique_ptr<EventReader> reader_;
     std::vector<weir_event> events_;
     std::uint32_t generation_ = 0;

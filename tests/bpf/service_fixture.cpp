@@ -132,28 +132,11 @@ ServiceTest::~ServiceTest() {
     EXPECT_TRUE(maps().affinities.for_each(
         [&](const weir_affinity_key& client, const weir_affinity&) { clients.push_back(client); }));
     EXPECT_FALSE(maps().affinities.erase(clients).error);
-    EXPECT_FALSE(maps().services.erase(frontends_).error);
+    tables_.clear();
 }
 
 std::uint64_t ServiceTest::outcome(weir_service_outcome outcome) const {
     return dataplane().outcomes().value()[outcome] - outcomes_before_[outcome];
-}
-
-void ServiceTest::write(const weir_service_key& key, const weir_service& service) {
-    ASSERT_TRUE(maps().services.update(key, service));
-    frontends_.push_back(key);
-}
-
-std::uint32_t ServiceTest::add_backend(std::string_view text, std::uint16_t port) {
-    const std::uint32_t id = next_backend_++;
-    weir_backend made{};
-    made.address = address(text);
-    made.port = htons(port);
-    made.state = WEIR_BACKEND_ACTIVE;
-    made.service = 1;
-    made.generation = 1000 + id;
-    backend(id) = made;
-    return id;
 }
 
 std::vector<std::uint32_t> ServiceTest::add_backends(const SocketFamily& family) {
@@ -161,36 +144,6 @@ std::vector<std::uint32_t> ServiceTest::add_backends(const SocketFamily& family)
     for (const char* text : family.backends)
         ids.push_back(add_backend(text));
     return ids;
-}
-
-void ServiceTest::add_service(const SocketEnd& frontend, const std::vector<std::uint32_t>& slots,
-                              const ServiceManner& manner) {
-    const auto count = static_cast<std::uint32_t>(slots.size());
-    const weir_service service{.id = 1,
-                               .first_slot = next_slot_,
-                               .slot_count = count,
-                               .first_maglev = next_slot_,
-                               .maglev_count = count,
-                               .affinity = manner.affinity,
-                               .flags = manner.flags,
-                               .spare = 0};
-    for (const std::uint32_t id : slots)
-        maps().slots[next_slot_++] = id;
-    for (const std::uint8_t protocol : {IPPROTO_TCP, IPPROTO_UDP}) {
-        weir_service_key key{};
-        key.address = frontend.address;
-        key.port = htons(frontend.port);
-        key.protocol = protocol;
-        write(key, service);
-    }
-}
-
-void ServiceTest::add_wildcard(std::string_view text) {
-    weir_service_key key{};
-    key.address = address(text);
-    weir_service nothing{};
-    nothing.flags = WEIR_SERVICE_DROP;
-    write(key, nothing);
 }
 
 std::vector<int> ServiceTest::spread(const SocketEnd& frontend,

@@ -15,7 +15,7 @@
 
 #include "loader/fd.h"
 #include "loader/service_dataplane.h"
-#include "tests/support/address.h"
+#include "tests/bpf/service_tables.h"
 
 namespace weir::test {
 
@@ -30,12 +30,6 @@ struct SocketFamily {
     std::vector<const char*> backends;
 };
 extern const std::vector<SocketFamily> kSocketFamilies;
-
-// What a service is besides its address and slots.
-struct ServiceManner {
-    std::uint32_t flags = 0; // enum weir_service_flags
-    std::uint32_t affinity = 0;
-};
 
 class TestSocket {
 public:
@@ -74,26 +68,24 @@ protected:
     // Counted in this test.
     std::uint64_t outcome(weir_service_outcome outcome) const;
 
-    // An active backend; its id.
-    std::uint32_t add_backend(std::string_view address, std::uint16_t port = kBackendPort);
+    // As in ServiceTables.
+    std::uint32_t add_backend(std::string_view address, std::uint16_t port = kBackendPort) {
+        return tables_.add_backend(address, port);
+    }
     std::vector<std::uint32_t> add_backends(const SocketFamily& family);
-    // A frontend with these slots, which are its Maglev table as well; for TCP and UDP.
     void add_service(const SocketEnd& frontend, const std::vector<std::uint32_t>& slots,
-                     const ServiceManner& manner = {});
-    // As the compiler writes it: whatever port the service does not have.
-    void add_wildcard(std::string_view address);
+                     const ServiceManner& manner = {}) {
+        tables_.add_service(frontend, slots, manner);
+    }
+    void add_wildcard(std::string_view address) { tables_.add_wildcard(address); }
     // Connects UDP sockets, which needs nobody to answer. How many each backend got.
     static std::vector<int> spread(const SocketEnd& frontend,
                                    const std::vector<std::uint32_t>& backends, int connections,
                                    int family = AF_INET);
 
 private:
-    void write(const weir_service_key& key, const weir_service& service);
-
-    std::vector<weir_service_key> frontends_;
+    ServiceTables tables_{maps()};
     ServiceOutcomes outcomes_before_{};
-    std::uint32_t next_backend_ = 1;
-    std::uint32_t next_slot_ = 0;
 };
 
 } // namespace weir::test

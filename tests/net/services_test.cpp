@@ -51,7 +51,8 @@ std::string split_yaml(int old_weight, int new_weight) {
            "}, {name: new, port: 80, weight: " + std::to_string(new_weight) + "}]\n";
 }
 
-class ServicesNetTest : public testing::Test {
+// Where the client's node balances: where a process connects, or only packet by packet at its pod.
+class ServicesNetTest : public testing::TestWithParam<const char*> {
 protected:
     ServicesNetTest()
         : far_(lab_.add_node("n1", Wiring::kBridged)),
@@ -77,8 +78,11 @@ protected:
         return lab_.add_pod(node, "shop/" + name, options);
     }
 
+    static bool is_per_packet() { return std::string_view(GetParam()) == "Packets"; }
+
     void start_near() {
-        near_.start_agent({"--services", "on", "--cgroup", cgroup_.path().string()});
+        near_.start_agent(
+            {"--services", "on", "--cgroup", is_per_packet() ? "none" : cgroup_.path().string()});
     }
 
     // "46" when both families answer.
@@ -131,7 +135,10 @@ protected:
     LabPod& client_;
 };
 
-TEST_F(ServicesNetTest, ClusterAddressesLeadToBackends) {
+// What only a process that connects has.
+class ServiceConnectionsNetTest : public ServicesNetTest {};
+
+TEST_P(ServicesNetTest, ClusterAddressesLeadToBackends) {
     EXPECT_EQ(reach(), "46");
     EXPECT_EQ(reach(IPPROTO_UDP, 53), "46");
     EXPECT_EQ(reach(IPPROTO_TCP, 81), "") << "no such port";
@@ -143,10 +150,11 @@ TEST_F(ServicesNetTest, ClusterAddressesLeadToBackends) {
     EXPECT_NEAR(counts.at(two_.v4), 200, 42);
     const auto status = near_.weir_json({"status"});
     EXPECT_TRUE(status["services"]["in_force"]);
+    EXPECT_EQ(status["services"]["cgroup"] == "none", is_per_packet());
     EXPECT_GT(near_.metric("weir_service_frontends"), 0);
 }
 
-TEST_F(ServicesNetTest, EndpointsComeAndGoLive) {
+TEST_P(ServicesNetTest, EndpointsComeAndGoLive) {
     lab_.apply("slices.yaml", slices_yaml("web", {&one_}));
     connect(100);
     EXPECT_EQ(opened().count(two_.v4), 0u);
@@ -158,7 +166,7 @@ TEST_F(ServicesNetTest, EndpointsComeAndGoLive) {
     EXPECT_EQ(reach(), "46");
 }
 
-TEST_F(ServicesNetTest, WeightsChangeLiveWithoutBreakingAConnection) {
+TEST_P(ServicesNetTest, WeightsChangeLiveWithoutBreakingAConnection) {
     lab_.write_manifest("more.yaml", service_yaml("old", "10.96.0.2", "fd00:96::2") +
                                          service_yaml("new", "10.96.0.3", "fd00:96::3") +
                                          slices_yaml("old", {&one_}) + slices_yaml("new", {&two_}));
@@ -177,7 +185,7 @@ TEST_F(ServicesNetTest, WeightsChangeLiveWithoutBreakingAConnection) {
     EXPECT_TRUE(connection.exchange()) << "of before";
 }
 
-TEST_F(ServicesNetTest, PolicyJudgesTheBackend) {
+TEST_P(ServicesNetTest, PolicyJudgesTheBackend) {
     const std::string policy =
         "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {namespace: shop, name: "
         "p}\nspec:\n  podSelector: {matchLabels: {app: client}}\n  policyTypes: [Egress]\n  "
@@ -190,7 +198,7 @@ TEST_F(ServicesNetTest, PolicyJudgesTheBackend) {
 }
 
 // The client's own pod is a backend that refuses: nobody listens there.
-TEST_F(ServicesNetTest, OutliersLeaveAndReturn) {
+TEST_P(ServiceConnectionsNetTest, OutliersLeaveAndReturn) {
     lab_.write_manifest("slices.yaml", slices_yaml("web", {&one_, &two_, &client_}));
     lab_.apply("rule.yaml",
                "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {namespace: "
@@ -217,7 +225,15 @@ TEST_F(ServicesNetTest, OutliersLeaveAndReturn) {
     EXPECT_EQ(backend_of(client_.v4)["state"], "active") << "the trial went well";
 }
 
-TEST_F(ServicesNetTest, ARestartKeepsIdsAndConnections) {
+TEST_P(ServicesNetTest, APodReachesItself) {
+    lab_.apply("slices.yaml", slices_yaml("web", {&two_}));
+    const auto answers = probe_all({{two_.netns.get(), "10.96.0.1", 80, IPPROTO_TCP},
+                                    {two_.netns.get(), "fd00:96::1", 80, IPPROTO_TCP},
+                                    {two_.netns.get(), "10.96.0.1", 53, IPPROTO_UDP}});
+    EXPECT_EQ(answers, std::vector<bool>(3, true));
+}
+
+TEST_P(ServicesNetTest, ARestartKeepsIdsAndConnections) {
     TcpConnection connection(*client_.netns, "10.96.0.1", 80);
     ASSERT_TRUE(connection.exchange());
     const auto before = near_.weir_json({"services", "shop/web"});
@@ -238,7 +254,7 @@ TEST_F(ServicesNetTest, ARestartKeepsIdsAndConnections) {
     EXPECT_EQ(reach(), "46");
 }
 
-TEST_F(ServicesNetTest, TraceSaysWhy) {
+TEST_P(ServicesNetTest, TraceSaysWhy) {
     const auto trace = near_.weir({"services", "trace", "10.96.0.1:80"});
     EXPECT_EQ(trace.status, 0) << trace.err;
     EXPECT_NE(trace.out.find("one of 2 backends"), std::string::npos) << trace.out;
@@ -247,9 +263,17 @@ TEST_F(ServicesNetTest, TraceSaysWhy) {
     EXPECT_EQ(port.status, 1);
     EXPECT_NE(port.out.find("dropped"), std::string::npos) << port.out;
     EXPECT_EQ(near_.weir({"services", "trace", "10.96.7.7:80"}).status, 1);
+    const auto explained = near_.weir({"explain", "shop/client", "10.96.0.1:80"});
+    EXPECT_NE(explained.out.find("policy judges its backends"), std::string::npos)
+        << explained.out << explained.err;
     const auto off = far_.weir({"services"});
     EXPECT_NE(off.err.find("--services on"), std::string::npos) << off.err;
 }
+
+constexpr auto kName = [](const auto& way) { return std::string(way.param); };
+
+INSTANTIATE_TEST_SUITE_P(Ways, ServicesNetTest, testing::Values("Connections", "Packets"), kName);
+INSTANTIATE_TEST_SUITE_P(Ways, ServiceConnectionsNetTest, testing::Values("Connections"), kName);
 
 } // namespace
 } // namespace weir

@@ -87,6 +87,37 @@ Bytes ip6(std::string_view source, std::string_view destination, const Bytes& pa
     return bytes;
 }
 
+// As 16-bit words, the last one padded.
+std::uint32_t sum_of(const Bytes& bytes, std::size_t from, std::size_t to) {
+    std::uint32_t sum = 0;
+    for (std::size_t i = from; i < to; ++i)
+        sum += static_cast<std::uint32_t>(bytes[i]) << ((i - from) % 2 == 0 ? 8 : 0);
+    return sum;
+}
+
+// sum: over everything, with a zero at the checksum's place (RFC 1071).
+void put_checksum(Bytes& bytes, std::size_t at, std::uint32_t sum) {
+    while (sum > 0xffff)
+        sum = (sum & 0xffff) + (sum >> 16);
+    bytes[at] = static_cast<std::uint8_t>(~sum >> 8);
+    bytes[at + 1] = static_cast<std::uint8_t>(~sum);
+}
+
+// In the transport's header; 0: it has none of this kind.
+std::size_t checksum_offset(std::uint8_t protocol) {
+    switch (protocol) {
+        case 6:
+            return 16;
+        case 17:
+            return 6;
+        case 1:
+        case 58:
+            return 2;
+        default:
+            return 0;
+    }
+}
+
 } // namespace
 
 Bytes tcp(std::uint16_t source, std::uint16_t destination, std::uint8_t flags,
@@ -148,6 +179,22 @@ Bytes ip(std::string_view source, std::string_view destination, const Bytes& pay
          const IpOptions& options) {
     return is_v6(source) ? ip6(source, destination, payload, options)
                          : ip4(source, destination, payload, options);
+}
+
+Bytes with_checksums(Bytes packet) {
+    const bool is_v4 = packet[0] >> 4 == 4;
+    const std::size_t header = is_v4 ? (packet[0] & 15u) * 4u : 40;
+    if (is_v4) put_checksum(packet, 10, sum_of(packet, 0, header));
+    const std::uint8_t protocol = packet[is_v4 ? 9 : 6];
+    const bool is_fragment = is_v4 && ((packet[6] & 0x3f) != 0 || packet[7] != 0);
+    const std::size_t offset = checksum_offset(protocol);
+    if (is_fragment || offset == 0) return packet;
+    // ICMP's covers no pseudo header.
+    const auto length = static_cast<std::uint32_t>(packet.size() - header);
+    std::uint32_t sum = protocol == 1 ? 0 : protocol + length;
+    if (protocol != 1) sum += sum_of(packet, is_v4 ? 12 : 8, header);
+    put_checksum(packet, header + offset, sum + sum_of(packet, header, packet.size()));
+    return packet;
 }
 
 Bytes frame(const Bytes& payload, const FrameOptions& options) {

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "loader/service_maps.h"
+
+#include <bpf/libbpf.h>
+
+#include <string>
+#include <utility>
+
+namespace weir {
+namespace {
+
+using Sizes = std::vector<std::pair<const char*, std::uint32_t>>;
+
+Sizes by_name(const ServiceSizes& sizes) {
+    return {{"weir_services", sizes.frontends},
+            {"weir_slots", sizes.slots},
+            {"weir_backends", sizes.backends},
+            {"weir_sources", sizes.source_ranges},
+            {"weir_affinities", sizes.affinities},
+            {"weir_nat", sizes.translations},
+            {"weir_outcomes", WEIR_SERVICE_OUTCOME_COUNT}};
+}
+
+} // namespace
+
+Result<> set_service_sizes(const bpf_object* object, const ServiceSizes& sizes) {
+    for (const auto& [name, size] : by_name(sizes)) {
+        bpf_map* map = bpf_object__find_map_by_name(object, name);
+        if (map != nullptr && bpf_map__set_max_entries(map, size) != 0)
+            return failure_errno("set the size of " + std::string(name));
+    }
+    return {};
+}
+
+Result<> leave_out_service_maps(const bpf_object* object) {
+    for (const auto& [name, size] : by_name({})) {
+        bpf_map* map = bpf_object__find_map_by_name(object, name);
+        if (map != nullptr && bpf_map__set_autocreate(map, false) != 0)
+            return failure_errno("leave out " + std::string(name));
+    }
+    return {};
+}
+
+} // namespace weir
