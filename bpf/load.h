@@ -48,6 +48,13 @@ static __always_inline __s32 load_open(__u32 slot, __u64 now) {
     return load ? __sync_fetch_and_add(&load->opened, 1) : 0;
 }
 
+/* Unanswered flows that the endpoint opened in this window. */
+static __always_inline __s32 load_opened(__u32 slot, __u64 now) {
+    struct weir_load* load = load_of(slot, now);
+
+    return load ? load->opened : 0;
+}
+
 /* A flow that the endpoint opened was answered. Returns whether it is within the share of the
  * answered ones: then it is none of the unanswered ones any more. */
 static __always_inline int load_answer(__u32 slot, __u64 now) {

@@ -13,24 +13,7 @@
 #include "nat_open.h"
 #include "service_packet.h"
 #include "service_reject.h"
-
-/* What became of what a pod sends, before policy. Negative: -reason, it is dropped. */
-enum translation {
-    TRANSLATION_NONE = 0,     /* nobody asked */
-    TRANSLATION_DECLINED = 1, /* it is for no service, or stays what it is */
-    TRANSLATION_DONE = 2,     /* it has the backend's address */
-    TRANSLATION_OPENED = 3,   /* the same, and it is the first of its flow */
-    TRANSLATION_RETURNED = 4  /* it is for the pod itself, and on its way back */
-};
-
-static __always_inline void nat_key_of(const struct packet* packet, struct weir_nat_key* key) {
-    key->source = packet->source;
-    key->destination = packet->destination;
-    key->source_port = packet->source_port;
-    key->destination_port = packet->destination_port;
-    key->protocol = packet->protocol;
-    __builtin_memset(key->pad, 0, sizeof(key->pad));
-}
+#include "service_roles.h"
 
 /* The element for what a pod sends to a service, or to itself through one. */
 static __always_inline struct weir_nat* service_find(const struct weir_nat_key* key,
@@ -54,10 +37,11 @@ static __always_inline int service_apply(struct __sk_buff* skb, const struct pac
     return TRANSLATION_RETURNED;
 }
 
-/* Chooses a backend for a new flow and makes its elements. is_taken: a flow to a service has the
- * packet's addresses and ports already, after its translation: the packet gets another source port.
- * Returns 1; 0: the packet stays what it is; -reason. */
-static __noinline int service_begin(const struct weir_nat_key* key, __u64 now, int is_taken) {
+/* Chooses a backend for a new flow of the slot's pod and makes its elements. is_taken: a flow to a
+ * service has the packet's addresses and ports already, after its translation: the packet gets
+ * another source port. Returns 1; 0: the packet stays what it is; -reason. */
+static __noinline int service_begin(const struct weir_nat_key* key, __u32 slot, __u64 now,
+                                    int is_taken) {
     struct weir_nat forward = {.source = key->source,
                                .destination = key->destination,
                                .source_port = key->source_port,
@@ -83,7 +67,8 @@ static __noinline int service_begin(const struct weir_nat_key* key, __u64 now, i
             forward.flags |= WEIR_NAT_HAIRPIN;
         }
     }
-    if (!nat_open(key, &forward)) {
+    /* A flood from one pod evicts nobody else's flows. */
+    if (load_opened(slot, now) >= flow_pod_share || !nat_open(key, &forward)) {
         service_count(WEIR_SERVICE_NAT_FULL);
         return 0;
     }
@@ -98,9 +83,11 @@ __noinline int service_open(struct __sk_buff* skb, int is_taken) {
     struct weir_nat_key key;
     struct weir_nat* nat;
     __u64 now = bpf_ktime_get_coarse_ns();
+    __u32 slot = WEIR_SLOT_NONE;
     int result = 0, flags;
 
     if (!services_on || packet_parse(skb, &packet)) return TRANSLATION_DECLINED;
+    endpoint_lookup(skb->ifindex, &slot);
     if (packet.is_icmp_error) {
         flags = nat_translate_error(skb, &packet, WEIR_NAT_POD, WEIR_NAT_POD);
         if (flags < 0) return TRANSLATION_DECLINED;
@@ -110,17 +97,13 @@ __noinline int service_open(struct __sk_buff* skb, int is_taken) {
     nat_key_of(&packet, &key);
     nat = service_find(&key, &packet, now);
     if (!nat) {
-        result = packet.is_later_fragment ? 0 : service_begin(&key, now, is_taken);
+        result = packet.is_later_fragment ? 0 : service_begin(&key, slot, now, is_taken);
         if (result <= 0) return result ? result : TRANSLATION_DECLINED;
         nat = bpf_map_lookup_elem(&weir_nat, &key);
         if (!nat) return TRANSLATION_DECLINED;
     }
-    if (packet.is_fragment && !packet.is_later_fragment) {
-        __u32 slot = WEIR_SLOT_NONE;
-
-        endpoint_lookup(skb->ifindex, &slot);
+    if (packet.is_fragment && !packet.is_later_fragment)
         fragment_remember(&packet, slot, now); /* as it comes: policy remembers it as it goes */
-    }
     flags = service_apply(skb, &packet, nat);
     return result && flags == TRANSLATION_DONE ? TRANSLATION_OPENED : flags;
 }
@@ -178,32 +161,6 @@ __noinline int service_reject(struct __sk_buff* skb) {
     if (!services_on || packet_parse(skb, &packet)) return 0;
     return packet.protocol == IPPROTO_TCP ? reject_with_reset(skb, &packet)
                                           : reject_with_error(skb, &packet);
-}
-
-/* What weir_nat says of a flow that the hook does not know. */
-enum recall {
-    RECALL_NOTHING = 0,
-    RECALL_ASK = 1,        /* it may be for a service */
-    RECALL_OF_SERVICE = 2, /* an answer in a flow from a pod here to a service */
-    RECALL_ANSWER = 3,     /* an answer to what the uplink translated */
-    RECALL_REQUEST = 4     /* what the uplink translated */
-};
-
-static __noinline int service_recall(const struct packet* packet, __u32 direction) {
-    struct weir_nat_key key, back;
-    const struct weir_nat* nat;
-
-    if (!service_is_balanced(packet->protocol)) return RECALL_NOTHING;
-    nat_key_of(packet, &key);
-    nat = bpf_map_lookup_elem(&weir_nat, &key);
-    if (nat && (nat->flags & WEIR_NAT_REPLY) && !(nat->flags & WEIR_NAT_HAIRPIN))
-        return nat->flags & WEIR_NAT_POD ? RECALL_OF_SERVICE : RECALL_ANSWER;
-    if (direction == WEIR_EGRESS)
-        return nat || packet->opening != OPENING_RECEIVER ? RECALL_ASK : RECALL_NOTHING;
-    nat_reverse(&key, &back);
-    nat = bpf_map_lookup_elem(&weir_nat, &back);
-    if (nat && (nat->flags & WEIR_NAT_REPLY) && !(nat->flags & WEIR_NAT_POD)) return RECALL_REQUEST;
-    return RECALL_NOTHING;
 }
 
 #endif

@@ -87,5 +87,19 @@ TEST_F(ServicePodTest, FragmentsFollowTheirFirst) {
     }
 }
 
+// Another pod's established flow outlasts it; what is beyond the pod's share is left untouched.
+TEST_F(ServicePodTest, FloodOfNewFlowsEvictsNoOtherPodsTranslation) {
+    add_services();
+    expect_egress(tcp_packet(kPod4, kClient, "10.96.0.1", kServicePort, kSyn),
+                  tcp_packet(kPod4, kClient, kPeer4, kBackendPort, kSyn));
+    for (int i = 0; i < 20 * kNewFlows; ++i)
+        fast_run(kOther, WEIR_EGRESS,
+                 frame(udp_packet(kOther4, static_cast<std::uint16_t>(1024 + i), "10.96.0.1",
+                                  kServicePort)));
+    EXPECT_GT(outcome(WEIR_SERVICE_NAT_FULL), 0);
+    expect_ingress(tcp_packet(kPeer4, kBackendPort, kPod4, kClient, kSyn | kAck),
+                   tcp_packet("10.96.0.1", kServicePort, kPod4, kClient, kSyn | kAck));
+}
+
 } // namespace
 } // namespace weir::test

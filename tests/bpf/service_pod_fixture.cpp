@@ -43,7 +43,9 @@ bool is_v6(std::string_view address) {
 
 std::shared_ptr<Dataplane> ServicePodTest::open_dataplane() {
     static const std::shared_ptr<Dataplane> shared = [] {
-        auto opened = Dataplane::open({.bpffs = pins(), .services = kSizes});
+        PodShares shares = PodShares::none();
+        shares.new_flows = kNewFlows;
+        auto opened = Dataplane::open({.bpffs = pins(), .shares = shares, .services = kSizes});
         EXPECT_TRUE(opened) << opened.error().what;
         return opened ? std::make_shared<Dataplane>(std::move(*opened)) : nullptr;
     }();

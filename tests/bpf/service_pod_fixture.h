@@ -16,6 +16,9 @@ namespace weir::test {
 inline constexpr std::uint16_t kServicePort = 80;
 inline constexpr std::uint16_t kBackendPort = 8080;
 
+// That a pod may open in a second and a bit, before it is a flood.
+inline constexpr std::int32_t kNewFlows = 256;
+
 // A pod, a service and its backend of one family.
 struct Ends {
     const char* name;
