@@ -16,6 +16,7 @@
 #include "bench/memory.h"
 #include "bench/report.h"
 #include "bench/roundtrip.h"
+#include "bench/service_packets.h"
 #include "bench/services.h"
 
 namespace {
@@ -67,7 +68,11 @@ int main(int argc, char** argv) {
 
     const Suite suites[] = {
         {"dataplane", [&](Report& report) { return measure_dataplane(report, rounds); }},
-        {"services", [&](Report& report) { return measure_services(report, rounds); }},
+        {"services",
+         [&](Report& report) {
+             auto done = measure_services(report, rounds);
+             return done ? measure_service_packets(report, rounds) : done;
+         }},
         {"roundtrip", [&](Report& report) { return measure_roundtrip(report, rounds); }},
         {"compile",
          [&](Report& report) {
