@@ -116,7 +116,7 @@ std::vector<std::uint32_t> Ejector::all_backends() const {
 }
 
 // Nobody asks for the ejection of these any more, unless a pool has them.
-void Ejector::return_unwatched(std::vector<std::uint32_t> candidates) const {
+void Ejector::return_unwatched(const std::vector<std::uint32_t>& candidates) const {
     const auto& backends = dataplane_.maps().backends;
     if (candidates.empty()) return;
     if (auto acquired = backends.acquire(); !acquired) return;

@@ -41,7 +41,7 @@ private:
     void look();
     void look_at(const WatchedPool& pool, OutlierDetector::Clock::time_point now);
     std::vector<std::uint32_t> all_backends() const;
-    void return_unwatched(std::vector<std::uint32_t> candidates) const;
+    void return_unwatched(const std::vector<std::uint32_t>& candidates) const;
 
     boost::asio::steady_timer timer_;
     const ServiceCompiler& compiler_;
