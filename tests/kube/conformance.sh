@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Kubernetes' own end-to-end suite on a cluster of its own, with Weir installed as a user would.
-# conformance.skip names the specs that are left out, and why.
+# conformance.skip names the specs that are left out, and why; conformance-kube-proxy.skip those that
+# are left out as long as services are kube-proxy's.
 #
 # Usage: conformance.sh KUBE_PROGRAMS IMAGE [--with-kube-proxy|--without-weir] [FOCUS]
 # By default services are Weir's alone. With kube-proxy Weir leaves them to it; without Weir the
@@ -31,7 +32,9 @@ trap 'exit 130' INT TERM HUP
 
 options=()
 for name in "${focus[@]}"; do options+=("--focus=$name"); done
-mapfile -t skipped < <(sed '/^#/d; /^$/d' "$here/conformance.skip")
+lists=("$here/conformance.skip")
+[ $services != kube-proxy ] || lists+=("$here/conformance-kube-proxy.skip")
+mapfile -t skipped < <(sed '/^#/d; /^$/d' "${lists[@]}")
 for name in "${skipped[@]}"; do options+=("--skip=$name"); done
 
 if [ $services = weir ]; then cluster up --without-kube-proxy; else cluster up; fi
