@@ -70,11 +70,12 @@ make_busybox() {
         --tag registry.k8s.io/e2e-test-images/busybox:1.36.1-1
 }
 
-# The suite calls real programs in it: busybox's nc, for one, lacks the options that it uses.
+# The suite calls real programs in it: busybox's nc lacks options that it uses, and its wget, linked
+# statically as Debian has it, crashes with -T.
 make_agnhost() {
     local module porter
     skeleton "$work/agnhost"
-    with_libraries "$work/agnhost" bash curl dig getent ip nc
+    with_libraries "$work/agnhost" bash curl dig getent ip nc wget
     echo "hosts: files dns" >"$work/agnhost/etc/nsswitch.conf"
     ln -s "$(command -v bash)" "$work/agnhost/bin/sh"
     busybox_links "$work/agnhost"
