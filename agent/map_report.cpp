@@ -22,7 +22,7 @@ std::vector<MapFillFigure> map_fills(const Dataplane& dataplane, const Usage& us
 MapMemory map_memory_of(const Dataplane& dataplane) {
     MapMemory memory{.used = 0, .most = map_memory(dataplane.sizes())};
     for (const MapInfo& info : dataplane.map_infos())
-        memory.used += info.memory;
+        if (!is_service_map(info.name)) memory.used += info.memory;
     return memory;
 }
 

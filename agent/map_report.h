@@ -20,7 +20,7 @@ struct MapFillFigure {
 };
 std::vector<MapFillFigure> map_fills(const Dataplane& dataplane, const Usage& usage);
 
-// Of all maps, in bytes.
+// Of all maps but those of services, which have sizes of their own; in bytes.
 struct MapMemory {
     std::uint64_t used = 0; // as the kernel counts it
     std::uint64_t most = 0; // when all maps are full

@@ -3,8 +3,10 @@
 
 #include <bpf/libbpf.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace weir {
 namespace {
@@ -22,6 +24,10 @@ Sizes by_name(const ServiceSizes& sizes) {
 }
 
 } // namespace
+
+bool is_service_map(std::string_view name) {
+    return std::ranges::any_of(by_name({}), [&](const auto& map) { return name == map.first; });
+}
 
 Result<> set_service_sizes(const bpf_object* object, const ServiceSizes& sizes) {
     for (const auto& [name, size] : by_name(sizes)) {

@@ -4,7 +4,7 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <string_view>
 
 #include "bpf/abi_service.h"
 #include "loader/array_view.h"
@@ -39,6 +39,7 @@ struct ServiceMaps {
     ArrayView<weir_socket_set> sockets; // the programs' own
 };
 
+bool is_service_map(std::string_view name);
 // Of those maps that the opened object has.
 Result<> set_service_sizes(const bpf_object* object, const ServiceSizes& sizes);
 // The opened object is loaded without them: its programs must not get to where they use any.
