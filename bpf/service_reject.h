@@ -123,12 +123,11 @@ static __noinline int reject_with_reset(struct __sk_buff* skb, const struct pack
     return 1;
 }
 
-/* RFC 1122 section 3.2.2.1, RFC 4443 section 3.1: port unreachable. Returns whether the frame is
- * that error now. */
-static __noinline int reject_with_error(struct __sk_buff* skb, const struct packet* packet) {
-    struct icmp_header icmp = {
-        .type = packet->is_v6 ? ICMPV6_DEST_UNREACH : ICMP_DEST_UNREACH,
-        .code = packet->is_v6 ? ICMPV6_PORT_UNREACHABLE : ICMP_PORT_UNREACHABLE};
+/* An ICMP error that quotes the packet. error: its header, but for the checksum. Returns whether
+ * the frame is that error now. */
+static __noinline int reject_with(struct __sk_buff* skb, const struct packet* packet,
+                                  const struct icmp_header* error) {
+    struct icmp_header icmp = *error;
     __u32 quoted = packet->l4_offset - packet->l3_offset + REJECT_QUOTE_TRANSPORT;
     __u32 offset = packet->l3_offset + reject_ip_length(packet);
     __u8 quote[REJECT_QUOTE] = {};
@@ -146,6 +145,15 @@ static __noinline int reject_with_error(struct __sk_buff* skb, const struct pack
     bpf_skb_store_bytes(skb, offset, &icmp, sizeof(icmp), 0);
     bpf_skb_store_bytes(skb, offset + sizeof(icmp), quote, quoted, 0);
     return 1;
+}
+
+/* RFC 1122 section 3.2.2.1, RFC 4443 section 3.1: port unreachable. */
+static __noinline int reject_with_error(struct __sk_buff* skb, const struct packet* packet) {
+    struct icmp_header error = {
+        .type = packet->is_v6 ? ICMPV6_DEST_UNREACH : ICMP_DEST_UNREACH,
+        .code = packet->is_v6 ? ICMPV6_PORT_UNREACHABLE : ICMP_PORT_UNREACHABLE};
+
+    return reject_with(skb, packet, &error);
 }
 
 #endif

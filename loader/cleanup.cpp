@@ -6,6 +6,7 @@
 #include "loader/dataplane.h"
 #include "loader/hooks.h"
 #include "loader/service_dataplane.h"
+#include "loader/uplink_dataplane.h"
 
 namespace weir {
 namespace {
@@ -43,6 +44,8 @@ Result<Removed> remove_everything(const fs::path& bpffs) {
             ++removed.interfaces;
         }
         if (auto done = detach_services(folder); !done)
+            return std::unexpected(std::move(done.error()));
+        if (auto done = detach_uplinks(folder); !done)
             return std::unexpected(std::move(done.error()));
         auto pins = remove_tree(folder);
         if (!pins) return std::unexpected(std::move(pins.error()));

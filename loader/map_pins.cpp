@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kCounters[] = {"weir_counters", "weir_outcomes"};
+constexpr std::string_view kCounters[] = {"weir_counters", "weir_outcomes", "weir_forwards"};
 
 Result<bpf_map_info> info_of(int fd, const fs::path& pin) {
     bpf_map_info info{};

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <numeric>
 
 namespace weir {
 namespace {
@@ -51,6 +52,31 @@ std::vector<MapInfo> map_infos(const bpf_object* object) {
         infos.push_back({bpf_map__name(map), info.id, info.max_entries, memory_of(fd)});
     }
     return infos;
+}
+
+Result<std::set<std::string>> share_maps(const bpf_object* from, bpf_object* to) {
+    std::set<std::string> names;
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, to) {
+        const bpf_map* own = bpf_object__find_map_by_name(from, bpf_map__name(map));
+        if (own == nullptr || bpf_map__is_internal(map)) continue;
+        if (const int error = bpf_map__reuse_fd(map, bpf_map__fd(own)); error != 0)
+            return failure_errno("share the map " + std::string(bpf_map__name(map)), -error);
+        names.insert(bpf_map__name(map));
+    }
+    return names;
+}
+
+Result<> sum_over_cpus(int fd, std::span<std::uint64_t> sums) {
+    const int cpus = libbpf_num_possible_cpus();
+    if (cpus <= 0) return failure_errno("count the CPUs", -cpus);
+    std::vector<std::uint64_t> per_cpu(static_cast<std::size_t>(cpus));
+    for (std::uint32_t i = 0; i < sums.size(); ++i) {
+        if (bpf_map_lookup_elem(fd, &i, per_cpu.data()) != 0)
+            return failure_errno("read a map of counts");
+        sums[i] = std::accumulate(per_cpu.begin(), per_cpu.end(), std::uint64_t{0});
+    }
+    return {};
 }
 
 } // namespace weir

@@ -212,22 +212,18 @@ Result<std::uint32_t> ServiceDataplane::close_stale_sockets(
 }
 
 Result<ServiceOutcomes> ServiceDataplane::outcomes() const {
-    const int cpus = libbpf_num_possible_cpus();
-    if (cpus <= 0) return failure_errno("count the CPUs", -cpus);
-    const int fd = bpf_map__fd(state_->skeleton->maps.weir_outcomes);
     ServiceOutcomes sums{};
-    std::vector<std::uint64_t> per_cpu(static_cast<std::size_t>(cpus));
-    for (std::uint32_t outcome = 0; outcome < sums.size(); ++outcome) {
-        if (bpf_map_lookup_elem(fd, &outcome, per_cpu.data()) != 0)
-            return failure_errno("read weir_outcomes");
-        for (const std::uint64_t count : per_cpu)
-            sums[outcome] += count;
-    }
+    if (auto read = sum_over_cpus(bpf_map__fd(state_->skeleton->maps.weir_outcomes), sums); !read)
+        return std::unexpected(std::move(read.error()));
     return sums;
 }
 
 std::vector<MapInfo> ServiceDataplane::map_infos() const {
     return weir::map_infos(state_->skeleton->obj);
+}
+
+Result<std::set<std::string>> ServiceDataplane::share_maps(bpf_object* other) const {
+    return weir::share_maps(state_->skeleton->obj, other);
 }
 
 int ServiceDataplane::connect_program_fd() const {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,6 +15,8 @@
 #include "loader/maps.h"
 #include "loader/result.h"
 #include "loader/service_maps.h"
+
+struct bpf_object;
 
 namespace weir {
 
@@ -67,6 +70,8 @@ public:
 
     Result<ServiceOutcomes> outcomes() const; // summed over the CPUs
     std::vector<MapInfo> map_infos() const;
+    // For the loader's other objects: lets an opened one use the maps that both have; their names.
+    Result<std::set<std::string>> share_maps(bpf_object* other) const;
     // Of IPv4's connect(), for the kernel's statistics; not the caller's.
     int connect_program_fd() const;
 

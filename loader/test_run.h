@@ -33,4 +33,10 @@ Result<PacketVerdict> run_packet(int program_fd, std::span<const std::byte> pack
                                  const PacketContext& context = {}, std::uint32_t repeat = 1,
                                  std::span<std::byte> output = {});
 
+// The same for an XDP program, which sees the packet come in at the interface; 0: the kernel's own
+// default. The packet is linear, with room before it. The verdict is XDP_PASS or the like.
+Result<PacketVerdict> run_frame(int program_fd, std::span<const std::byte> packet,
+                                std::uint32_t ifindex = 0, std::uint32_t repeat = 1,
+                                std::span<std::byte> output = {});
+
 } // namespace weir

@@ -6,9 +6,9 @@ cmake_minimum_required(VERSION 3.25)
 get_filename_component(root ${CMAKE_CURRENT_LIST_DIR} DIRECTORY)
 
 set(may_include_bpf "(bpf/)?[a-z0-9_]+\\.h")
-set(may_include_policy "policy/.+|bpf/abi(_service)?\\.h")
-set(may_include_loader "loader/.+|bpf/abi(_service)?\\.h|bpf/[a-z0-9_]+\\.skel\\.h")
-set(may_include_agent "agent/.+|policy/.+|loader/.+|bpf/abi(_service)?\\.h")
+set(may_include_policy "policy/.+|bpf/abi(_service|_uplink)?\\.h")
+set(may_include_loader "loader/.+|bpf/abi(_service|_uplink)?\\.h|bpf/[a-z0-9_]+\\.skel\\.h")
+set(may_include_agent "agent/.+|policy/.+|loader/.+|bpf/abi(_service|_uplink)?\\.h")
 # policy decides: no I/O, clock, log or kernel handle.
 set(never_in_policy "(bpf/(bpf|libbpf|btf)|spdlog/.*|fmt/.*|fstream|iostream|cstdio|filesystem|chrono|thread|mutex|unistd|sys/.*|boost/asio.*)(\\.h)?")
 set(libbpf "bpf/(bpf|libbpf|btf)\\.h")

@@ -192,7 +192,7 @@ Bytes with_checksums(Bytes packet) {
     // ICMP's covers no pseudo header.
     const auto length = static_cast<std::uint32_t>(packet.size() - header);
     std::uint32_t sum = protocol == 1 ? 0 : protocol + length;
-    if (protocol != 1) sum += sum_of(packet, is_v4 ? 12 : 8, header);
+    if (protocol != 1) sum += sum_of(packet, is_v4 ? 12 : 8, is_v4 ? 20 : 40);
     put_checksum(packet, header + offset, sum + sum_of(packet, header, packet.size()));
     return packet;
 }

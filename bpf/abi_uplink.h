@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The part of the contract (bpf/abi.h) that is about packets from outside the node. The same rules
+ * hold. */
+#ifndef WEIR_BPF_ABI_UPLINK_H
+#define WEIR_BPF_ABI_UPLINK_H
+
+#include "abi_service.h"
+
+/* weir_uplink: ARRAY of one element, written by the agent: what the programs know of their node.
+ * The addresses are the source of what goes to a backend on another node; ::, where the node has
+ * none of the family. The source ports, both included, are nobody else's on this node. */
+struct weir_uplink {
+    struct weir_address v4;
+    struct weir_address v6;
+    __u16 first_port;
+    __u16 last_port;
+    __u32 spare;
+};
+WEIR_ASSERT_SIZE(struct weir_uplink, 40);
+
+/* weir_uplinks: HASH, __u32 ifindex -> __u32 enum weir_uplink_mode: interfaces that have the
+ * programs. Written by the agent. */
+enum weir_uplink_mode {
+    WEIR_UPLINK_TC = 1, /* the tc program alone */
+    WEIR_UPLINK_XDP = 2 /* and before it the XDP program, which may redirect to it */
+};
+
+/* In struct weir_nat's flags, besides enum weir_nat_flags, of elements without WEIR_NAT_POD: an end
+ * of the connection said FIN or RST in this direction. */
+enum { WEIR_NAT_CLOSING = 1 << 8 };
+
+/* What became of packets that are a service's: the enum, the metric label, the text.
+ * weir_forwards: PERCPU_ARRAY of __u64, by this enum. Append only. */
+#define WEIR_UPLINK_OUTCOMES(WEIR_OUTCOME)                                                         \
+    WEIR_OUTCOME(LOCAL, "local", "to a backend on this node")                                      \
+    WEIR_OUTCOME(FORWARDED, "forwarded", "to a backend on another node, with the node's address")  \
+    WEIR_OUTCOME(ANSWERED, "answered", "from a backend on another node to the client")             \
+    WEIR_OUTCOME(ENCAPSULATED, "encapsulated",                                                     \
+                 "to a backend on another node, which answers the client itself")                  \
+    WEIR_OUTCOME(DECAPSULATED, "decapsulated", "from another node, in an outer IP header")         \
+    WEIR_OUTCOME(ERROR, "icmp_error", "an ICMP error about a translated flow")                     \
+    WEIR_OUTCOME(REFUSED, "refused", "the service has no usable backend: RST or ICMP error")       \
+    WEIR_OUTCOME(NO_SUCH_PORT, "no_such_port", "dropped: the service has no such port")            \
+    WEIR_OUTCOME(SOURCE, "source",                                                                 \
+                 "dropped: the client is in none of the service's loadBalancerSourceRanges")       \
+    WEIR_OUTCOME(NO_PORT, "no_port",                                                               \
+                 "dropped: every source port tried for the backend is in use (--snat-ports)")      \
+    WEIR_OUTCOME(TOO_BIG, "too_big", "ICMP error: does not fit into the way's MTU")                \
+    WEIR_OUTCOME(NO_ROUTE, "no_route", "dropped: the node has no route to the backend or client")  \
+    WEIR_OUTCOME(NO_ADDRESS, "no_address", "untouched: the node has no address of this IP family") \
+    WEIR_OUTCOME(WRONG_FAMILY, "wrong_family", "untouched: backend of the other IP family")        \
+    WEIR_OUTCOME(SCTP_PORT, "sctp_port",                                                           \
+                 "untouched: an SCTP packet whose port would change, and with it its CRC32c")      \
+    WEIR_OUTCOME(EXPIRED, "expired", "untouched: its time to live ends here")                      \
+    WEIR_OUTCOME(ORPHAN, "orphan", "untouched: a fragment whose first fragment was not seen")
+
+enum weir_uplink_outcome {
+#define WEIR_OUTCOME(name, word, text) WEIR_UPLINK_##name,
+    WEIR_UPLINK_OUTCOMES(WEIR_OUTCOME)
+#undef WEIR_OUTCOME
+        WEIR_UPLINK_OUTCOME_COUNT
+};
+
+#endif

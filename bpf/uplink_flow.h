@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Flows from outside: what their elements of weir_nat mean at the uplink, and when one is over. */
+#ifndef WEIR_BPF_UPLINK_FLOW_H
+#define WEIR_BPF_UPLINK_FLOW_H
+
+#include "nat.h"
+#include "uplink_node.h"
+
+#define UPLINK_SECOND 1000000000ull
+/* After that long without a packet, a UDP flow is over: what conntrack gives one with replies. */
+#define UPLINK_UDP_IDLE (120 * UPLINK_SECOND)
+/* A connection that nobody closed: longer than the two hours after which keepalive begins. */
+#define UPLINK_TCP_IDLE (9000 * UPLINK_SECOND)
+/* One that an end closed: the backend may wait for stragglers (TIME-WAIT). */
+#define UPLINK_CLOSED_IDLE (60 * UPLINK_SECOND)
+
+#define TCP_FIN_OR_RST 0x05
+
+/* What becomes of a packet. */
+enum uplink_step {
+    STEP_NONE = 0,        /* untouched: it is no service's, or stays what it is */
+    STEP_LOCAL = 1,       /* translated, and up the node's stack to the backend */
+    STEP_FORWARD = 2,     /* translated, and sent on */
+    STEP_ENCAPSULATE = 3, /* sent on as it is, in an outer IP header */
+    STEP_RELAY = 4        /* an ICMP error that is translated already, sent on */
+};
+
+static __always_inline void uplink_key(const struct packet* packet, struct weir_nat_key* key) {
+    key->source = packet->source;
+    key->destination = packet->destination;
+    key->source_port = packet->source_port;
+    key->destination_port = packet->destination_port;
+    key->protocol = packet->protocol;
+    __builtin_memset(key->pad, 0, sizeof(key->pad));
+}
+
+/* Elements of the pods' hooks are not for the uplink, and neither are those of answers that a pod
+ * here gives. */
+static __always_inline int uplink_step_of(const struct weir_nat_key* key,
+                                          const struct weir_nat* nat) {
+    if (nat->flags & WEIR_NAT_POD) return STEP_NONE;
+    if (nat->flags & WEIR_NAT_REPLY)
+        return address_equals(&key->destination, &nat->destination) ? STEP_NONE : STEP_FORWARD;
+    if (nat->flags & WEIR_NAT_DSR) return STEP_ENCAPSULATE;
+    return address_equals(&key->source, &nat->source) ? STEP_LOCAL : STEP_FORWARD;
+}
+
+/* The key of the packets that answer what this element translates. */
+static __always_inline void uplink_answer_key(const struct weir_nat* nat, __u8 protocol,
+                                              struct weir_nat_key* back) {
+    back->source = nat->destination;
+    back->destination = nat->source;
+    back->source_port = nat->destination_port;
+    back->destination_port = nat->source_port;
+    back->protocol = protocol;
+    __builtin_memset(back->pad, 0, sizeof(back->pad));
+}
+
+static __always_inline __u64 uplink_idle_limit(__u8 protocol, __u32 flags) {
+    if (flags & WEIR_NAT_CLOSING) return UPLINK_CLOSED_IDLE;
+    return protocol == IPPROTO_UDP ? UPLINK_UDP_IDLE : UPLINK_TCP_IDLE;
+}
+
+/* Whether the flow that an answer's element is of is over: both of its elements were idle for as
+ * long as it takes. back: that element's key. */
+static __noinline int uplink_is_stale(const struct weir_nat_key* back, const struct weir_nat* reply,
+                                      __u64 now) {
+    struct weir_nat_key key = {.source = reply->destination,
+                               .destination = reply->source,
+                               .source_port = reply->destination_port,
+                               .destination_port = reply->source_port,
+                               .protocol = back->protocol};
+    const struct weir_nat* request = bpf_map_lookup_elem(&weir_nat, &key);
+    __u64 last_used = reply->last_used;
+    __u32 flags = reply->flags;
+
+    if (request) {
+        flags |= request->flags;
+        if (request->last_used > last_used) last_used = request->last_used;
+    }
+    return (__s64)(now - last_used) > (__s64)uplink_idle_limit(back->protocol, flags);
+}
+
+/* Whether the packet begins another flow than the one that the request's element was made for. */
+static __always_inline int uplink_is_over(const struct weir_nat* nat, const struct packet* packet,
+                                          __u64 now) {
+    const struct weir_backend* backend;
+
+    if (likely(packet->protocol != IPPROTO_UDP && !packet->is_syn)) return 0;
+    backend = backend_lookup(nat->backend, nat->generation);
+    if (!backend) return 1;
+    if (packet->is_syn)
+        return backend->state != WEIR_BACKEND_ACTIVE || (nat->flags & WEIR_NAT_CLOSING);
+    return (backend->state != WEIR_BACKEND_ACTIVE && backend->state != WEIR_BACKEND_DRAINING) ||
+           (__s64)(now - nat->last_used) > (__s64)UPLINK_UDP_IDLE;
+}
+
+/* Both elements of a flow. */
+static __noinline void uplink_forget(const struct weir_nat_key* key, const struct weir_nat* nat) {
+    struct weir_nat_key back;
+
+    uplink_answer_key(nat, key->protocol, &back);
+    if (!(nat->flags & WEIR_NAT_DSR)) bpf_map_delete_elem(&weir_nat, &back);
+    bpf_map_delete_elem(&weir_nat, key);
+}
+
+/* Whether the answers still find their element: the kernel may have evicted it, and then another
+ * flow may have its port. Puts it back where nobody has. */
+static __noinline int uplink_mend(const struct weir_nat_key* key, const struct weir_nat* nat) {
+    struct weir_nat_key back;
+    struct weir_nat reply = *nat;
+    const struct weir_nat* known;
+
+    uplink_answer_key(nat, key->protocol, &back);
+    known = bpf_map_lookup_elem(&weir_nat, &back);
+    if (known)
+        return known->destination_port == key->source_port &&
+               address_equals(&known->destination, &key->source) &&
+               known->source_port == key->destination_port &&
+               address_equals(&known->source, &key->destination);
+    reply.source = key->destination;
+    reply.destination = key->source;
+    reply.source_port = key->destination_port;
+    reply.destination_port = key->source_port;
+    reply.flags |= WEIR_NAT_REPLY;
+    return !bpf_map_update_elem(&weir_nat, &back, &reply, BPF_NOEXIST);
+}
+
+/* Notes that the flow lives. Once a second it asks for the answers' element; returns 0 if another
+ * flow has taken it. */
+static __always_inline int uplink_touch(const struct weir_nat_key* key, struct weir_nat* nat,
+                                        const struct packet* packet, __u64 now) {
+    __u64 before = nat->last_used;
+
+    if (unlikely(packet->tcp_flags & TCP_FIN_OR_RST)) nat->flags |= WEIR_NAT_CLOSING;
+    if (likely(now == before)) return 1;
+    nat->last_used = now;
+    if (likely(now >> 30 == before >> 30) || (nat->flags & (WEIR_NAT_REPLY | WEIR_NAT_DSR)))
+        return 1;
+    return uplink_mend(key, nat);
+}
+
+#endif

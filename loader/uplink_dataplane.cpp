@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "loader/uplink_dataplane.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <cstring>
+#include <set>
+
+#include "bpf/uplink_tc.skel.h"
+#include "bpf/uplink_xdp.skel.h"
+#include "loader/bpffs.h"
+#include "loader/fd.h"
+#include "loader/hooks.h"
+#include "loader/log_capture.h"
+#include "loader/map_pins.h"
+#include "loader/object_load.h"
+#include "loader/service_dataplane.h"
+#include "loader/uplink_hooks.h"
+#include "loader/version_folder.h"
+#include "loader/xdp_hook.h"
+
+namespace weir {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kHooks = "uplinks"; // folder of the hooks' pins
+
+struct TcDestroyer {
+    void operator()(uplink_tc_bpf* skeleton) const { uplink_tc_bpf__destroy(skeleton); }
+};
+struct XdpDestroyer {
+    void operator()(uplink_xdp_bpf* skeleton) const { uplink_xdp_bpf__destroy(skeleton); }
+};
+
+std::unexpected<Error> load_failure(const char* what, int error, const LogCapture& log) {
+    return failure(std::string("load the ") + what + ": " + std::strerror(-error) +
+                   load_advice(-error) + "\n" + log.tail());
+}
+
+bool is_veth(std::uint32_t ifindex) {
+    const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    ethtool_drvinfo driver{};
+    driver.cmd = ETHTOOL_GDRVINFO;
+    ifreq request{};
+    if (::if_indextoname(ifindex, request.ifr_name) == nullptr) return false;
+    request.ifr_data = reinterpret_cast<char*>(&driver);
+    return ::ioctl(socket.value(), SIOCETHTOOL, &request) == 0 &&
+           std::strcmp(driver.driver, "veth") == 0;
+}
+
+} // namespace
+
+struct UplinkDataplane::State {
+    std::unique_ptr<uplink_tc_bpf, TcDestroyer> tc;
+    std::unique_ptr<uplink_xdp_bpf, XdpDestroyer> xdp;
+    Map<weir_nat_key, weir_nat> nat;
+    Map<std::uint32_t, weir_uplink> node;
+    Map<std::uint32_t, std::uint32_t> uplinks;
+    std::set<std::string> service_maps; // shared with the service programs
+    fs::path folder;                    // of this version's pins; empty: private
+
+    fs::path hooks() const { return folder / kHooks; }
+    Result<> load(const ServiceDataplane& services);
+    Result<> open_maps();
+};
+
+// The tc object has every map that the XDP object has.
+Result<> UplinkDataplane::State::load(const ServiceDataplane& services) {
+    LogCapture log;
+    tc.reset(uplink_tc_bpf__open());
+    if (!tc) return failure_errno("open the uplink's tc object: " + log.tail());
+    PinnedMaps pinned;
+    if (!folder.empty()) {
+        auto found = reuse_pinned_maps(tc->obj, folder);
+        if (!found) return std::unexpected(std::move(found.error()));
+        pinned = std::move(*found);
+    }
+    auto shared = services.share_maps(tc->obj);
+    if (!shared) return std::unexpected(std::move(shared.error()));
+    service_maps = std::move(*shared);
+    if (const int error = uplink_tc_bpf__load(tc.get()); error != 0)
+        return load_failure("uplink's tc object", error, log);
+    if (!folder.empty())
+        if (auto done = pin_maps(tc->obj, pinned, folder); !done) return done;
+    xdp.reset(uplink_xdp_bpf__open());
+    if (!xdp) return failure_errno("open the uplink's XDP object: " + log.tail());
+    if (auto done = share_maps(tc->obj, xdp->obj); !done) return std::unexpected(done.error());
+    if (const int error = uplink_xdp_bpf__load(xdp.get()); error != 0)
+        return load_failure("uplink's XDP object", error, log);
+    return {};
+}
+
+Result<> UplinkDataplane::State::open_maps() {
+    Error error;
+    if (!open_into(nat, bpf_map__fd(tc->maps.weir_nat), error) ||
+        !open_into(node, bpf_map__fd(tc->maps.weir_uplink), error) ||
+        !open_into(uplinks, bpf_map__fd(xdp->maps.weir_uplinks), error))
+        return std::unexpected(std::move(error));
+    return {};
+}
+
+UplinkDataplane::UplinkDataplane(std::unique_ptr<State> state) : state_(std::move(state)) {}
+UplinkDataplane::UplinkDataplane(UplinkDataplane&&) noexcept = default;
+UplinkDataplane& UplinkDataplane::operator=(UplinkDataplane&&) noexcept = default;
+UplinkDataplane::~UplinkDataplane() = default;
+
+Result<UplinkDataplane> UplinkDataplane::open(const fs::path& bpffs,
+                                              const ServiceDataplane& services) {
+    auto folder = prepare_version_folder(bpffs);
+    if (!folder) return std::unexpected(std::move(folder.error()));
+    raise_memlock();
+    auto state = std::make_unique<State>();
+    state->folder = *folder;
+    if (auto loaded = state->load(services); !loaded)
+        return std::unexpected(std::move(loaded.error()));
+    if (auto opened = state->open_maps(); !opened)
+        return std::unexpected(std::move(opened.error()));
+    if (!folder->empty()) {
+        std::error_code error;
+        fs::create_directories(state->hooks(), error);
+        if (error)
+            return failure_errno("make the folder " + state->hooks().string(), error.value());
+    }
+    return UplinkDataplane(std::move(state));
+}
+
+Result<> UplinkDataplane::set_node(const weir_uplink& node) {
+    return state_->node.update(0, node);
+}
+
+Result<UplinkState> UplinkDataplane::attach(std::uint32_t ifindex, UplinkWish wish) {
+    UplinkState uplink{.ifindex = ifindex, .is_xdp = false, .why_not_xdp = {}};
+    // The tc program first: it does what the XDP program leaves.
+    if (auto done = attach_uplink_tc(state_->hooks(), ifindex, tc_program_fd()); !done)
+        return std::unexpected(std::move(done.error()));
+    if (wish == UplinkWish::kTc) {
+        uplink.why_not_xdp = "--uplink-xdp is off";
+    } else if (wish == UplinkWish::kAuto && is_veth(ifindex)) {
+        uplink.why_not_xdp = "it is a veth, whose packets have checksums yet to be computed";
+    } else {
+        auto why =
+            attach_xdp_hook(ifindex, xdp_program_fd(), uplink_xdp_pin(state_->hooks(), ifindex));
+        if (!why) return std::unexpected(std::move(why.error()));
+        uplink.why_not_xdp = std::move(*why);
+        uplink.is_xdp = uplink.why_not_xdp.empty();
+    }
+    if (!uplink.is_xdp) {
+        if (wish == UplinkWish::kXdp)
+            return failure("interface " + std::to_string(ifindex) + ": " + uplink.why_not_xdp +
+                           ": use --uplink-xdp auto");
+        if (auto done = detach_uplink_xdp(state_->hooks(), ifindex); !done)
+            return std::unexpected(std::move(done.error()));
+    }
+    const std::uint32_t mode = uplink.is_xdp ? WEIR_UPLINK_XDP : WEIR_UPLINK_TC;
+    if (auto written = state_->uplinks.update(ifindex, mode); !written)
+        return std::unexpected(std::move(written.error()));
+    return uplink;
+}
+
+Result<> UplinkDataplane::detach(std::uint32_t ifindex) {
+    if (auto erased = state_->uplinks.erase(ifindex); !erased)
+        return std::unexpected(std::move(erased.error()));
+    return detach_uplink(state_->hooks(), ifindex);
+}
+
+Result<bool> UplinkDataplane::is_attached(const UplinkState& uplink) const {
+    return is_uplink_attached(state_->hooks(), uplink.ifindex, uplink.is_xdp);
+}
+
+std::vector<std::uint32_t> UplinkDataplane::attached() const {
+    const auto interfaces = pinned_interfaces(state_->hooks());
+    return {interfaces.begin(), interfaces.end()};
+}
+
+const Map<weir_nat_key, weir_nat>& UplinkDataplane::nat() const {
+    return state_->nat;
+}
+
+Result<UplinkOutcomes> UplinkDataplane::outcomes() const {
+    UplinkOutcomes sums{};
+    if (auto read = sum_over_cpus(bpf_map__fd(state_->tc->maps.weir_forwards), sums); !read)
+        return std::unexpected(std::move(read.error()));
+    return sums;
+}
+
+std::vector<MapInfo> UplinkDataplane::map_infos() const {
+    auto infos = weir::map_infos(state_->tc->obj);
+    std::erase_if(infos,
+                  [this](const MapInfo& info) { return state_->service_maps.contains(info.name); });
+    return infos;
+}
+
+int UplinkDataplane::xdp_program_fd() const {
+    return bpf_program__fd(state_->xdp->progs.weir_uplink_xdp);
+}
+
+int UplinkDataplane::tc_program_fd() const {
+    return bpf_program__fd(state_->tc->progs.weir_uplink_tc);
+}
+
+Result<> detach_uplinks(const fs::path& version_folder) {
+    for (const std::uint32_t ifindex : pinned_interfaces(version_folder / kHooks))
+        if (auto done = detach_uplink(version_folder / kHooks, ifindex); !done) return done;
+    return {};
+}
+
+} // namespace weir
