@@ -40,6 +40,7 @@
 #include "agent/kube/manifest_source.h"
 #include "agent/rehearsal.h"
 #include "agent/removal.h"
+#include "agent/report/reporter.h"
 #include "agent/run_lock.h"
 #include "agent/service/services.h"
 #include "agent/succession.h"
@@ -245,8 +246,10 @@ private:
                            ? in_cluster_access(config_.api_servers)
                            : read_kubeconfig(config_.kubeconfig, config_.context);
             };
-            source_ = std::make_unique<ApiSource>(
+            auto api = std::make_unique<ApiSource>(
                 context_, access, watched_kinds(config_.has_services), on_change, log_problem);
+            api_ = {access, api.get()};
+            source_ = std::move(api);
             follow_installation(access);
         } else {
             const ManifestOptions options{.directory = config_.manifests,
@@ -264,9 +267,23 @@ private:
                                            config_.installation.substr(slash + 1));
     }
 
+    void start_reporting() {
+        if (api_.source == nullptr || (!config_.has_events && !config_.has_status)) return;
+        reporter_ = std::make_unique<Reporter>(context_, api_.access, config_,
+                                               Reporter::Sources{.api = *api_.source,
+                                                                 .inventory = inventory_,
+                                                                 .enforcer = *enforcer_,
+                                                                 .services = services_.get()});
+        enforcer_->on_pod_trouble(
+            [this](const ObjectName& pod, const char* reason, const std::string& what) {
+                reporter_->pod_event(pod, reason, what);
+            });
+    }
+
     // The first revision comes into force here, or when the source has been read. If it does not
     // fit, an earlier agent's stays, and whoever asks is told.
     Result<> serve() {
+        start_reporting();
         attachments_ = std::make_unique<Attachments>(
             context_, *enforcer_, inventory_,
             [this](const ObjectName& pod) { source_->look_for_pod(pod); });
@@ -281,7 +298,7 @@ private:
                                           .services = services_.get(),
                                           .yield = [this] { yield(); },
                                           .started = std::chrono::system_clock::now()});
-        metrics_ = std::make_unique<Metrics>(control);
+        metrics_ = std::make_unique<Metrics>(control, reporter_.get());
         enforcer_->on_revision([this](const RevisionStatus& revision) {
             announce_first(revision);
             metrics_->observe_compile(revision.compile_seconds);
@@ -401,7 +418,12 @@ private:
     std::unique_ptr<FlowFeed> feed_;
     std::unique_ptr<Services> services_; // null without --services on
     std::unique_ptr<Source> source_;
+    struct {
+        AccessProvider access;
+        const ApiSource* source = nullptr; // source_, when it is that; null: manifests
+    } api_;
     std::unique_ptr<Installation> installation_;
+    std::unique_ptr<Reporter> reporter_;
     std::unique_ptr<Attachments> attachments_;
     CniInstaller installer_;
     std::optional<ControlContext> begun_; // its turn has

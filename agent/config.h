@@ -35,6 +35,8 @@ struct Config {
     std::string cni_conf_dir;                     // where weir-cni is kept chained; empty: nowhere
     std::string cni_bin_dir = "/opt/cni/bin";     // where weir-cni is put
     bool has_services = false;                    // --services on: load balancing as well
+    bool has_events = true;                       // writes Events to the API
+    bool has_status = true;                       // and status conditions
     std::string cgroup;        // of the processes whose connections are balanced;
                                // empty: the root, all of them; "none": none
     std::string cni_cache_dir; // results of earlier pods; empty: not read

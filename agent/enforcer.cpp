@@ -78,6 +78,14 @@ void Enforcer::on_revision(std::function<void(const RevisionStatus&)> callback) 
     on_revision_ = std::move(callback);
 }
 
+void Enforcer::on_pod_trouble(OnPodTrouble callback) {
+    on_pod_trouble_ = std::move(callback);
+}
+
+void Enforcer::pod_trouble(const Endpoint& endpoint, const char* reason, const std::string& what) {
+    if (on_pod_trouble_) on_pod_trouble_(local_pod(endpoint).pod, reason, what);
+}
+
 Result<> Enforcer::restore() {
     // First the watch: an interface that goes while the endpoints are read is not missed.
     auto watch = InterfaceWatch::start(
@@ -169,7 +177,11 @@ Result<> Enforcer::enforce() {
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     status_.compile_seconds = took.count();
     for (const auto slot : std::exchange(unconnected_, {})) {
-        if (const auto* endpoint = endpoints_.find_slot(slot)) warn(connect(*endpoint));
+        const auto* endpoint = endpoints_.find_slot(slot);
+        if (endpoint == nullptr) continue;
+        const auto connected = connect(*endpoint);
+        warn(connected);
+        if (!connected) pod_trouble(*endpoint, "NotAttached", connected.error().what);
     }
     if (on_revision_) on_revision_(status_);
     return {};
@@ -275,11 +287,14 @@ Result<> Enforcer::mend_hooks() {
             continue;
         if (auto connected = connect(endpoint); !connected) {
             if (connected.error().code == ENODEV) continue; // gone with its pod
+            pod_trouble(endpoint, "NotAttached", connected.error().what);
             return connected;
         }
         ++hooks_mended_;
-        spdlog::warn("endpoint {}: somebody took the programs off {}; they are attached again",
-                     endpoint.pod(), endpoint.link.host_name);
+        const auto what = fmt::format("somebody took the programs off {}; they are attached again",
+                                      endpoint.link.host_name);
+        spdlog::warn("endpoint {}: {}", endpoint.pod(), what);
+        pod_trouble(endpoint, "ProgramsMended", what);
     }
     return {};
 }

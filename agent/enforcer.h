@@ -53,6 +53,11 @@ public:
     // Called after each revision that came into force.
     void on_revision(std::function<void(const RevisionStatus&)> callback);
 
+    // Called when something went wrong with the programs of a pod of this node: reason in one word,
+    // and what happened.
+    using OnPodTrouble = std::function<void(const ObjectName&, const char*, const std::string&)>;
+    void on_pod_trouble(OnPodTrouble callback);
+
     // Desired state, the whole of it the first time. Compiled soon, several changes together when
     // they come fast.
     void apply(const Change& change);
@@ -87,8 +92,9 @@ private:
     Result<> adopt();
     Result<> write(const Transaction& transaction);
     Result<> connect(const Endpoint& endpoint); // bind and attach
-    void disconnect(const Endpoint& endpoint);  // the other way round, and free the slot
-    void forget(const Endpoint& endpoint);      // the same, but the programs stay and drop all
+    void pod_trouble(const Endpoint& endpoint, const char* reason, const std::string& what);
+    void disconnect(const Endpoint& endpoint); // the other way round, and free the slot
+    void forget(const Endpoint& endpoint);     // the same, but the programs stay and drop all
     void set_local(const Endpoint& endpoint);
     void withdraw(const Endpoint& endpoint);
     void refresh_endpoints(const Change& change);
@@ -104,6 +110,7 @@ private:
     Compiler compiler_;
     RevisionStatus status_;
     std::function<void(const RevisionStatus&)> on_revision_;
+    OnPodTrouble on_pod_trouble_;
     std::vector<std::uint32_t>
         unconnected_; // slots of restored endpoints, until the first revision
     bool is_enforcing_soon_ = false;

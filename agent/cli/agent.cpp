@@ -27,6 +27,8 @@ void add_agent(CLI::App& app, Options& options) {
     CLI::App* command = app.add_subcommand("agent", "Enforce policy on this node (the daemon)");
     auto config = std::make_shared<Config>();
     auto services = std::make_shared<std::string>("off");
+    auto events = std::make_shared<std::string>("on");
+    auto status = std::make_shared<std::string>("on");
     config->node_name = default_node_name();
     auto* manifests =
         command->add_option("--manifests", config->manifests, "Folder of Kubernetes YAML, watched")
@@ -95,6 +97,20 @@ void add_agent(CLI::App& app, Options& options) {
         ->envname("WEIR_SERVICES")
         ->check(CLI::IsMember({"on", "off"}));
     command
+        ->add_option("--events", *events,
+                     "Write an Event to the Kubernetes API on an object of which something cannot "
+                     "be enforced")
+        ->envname("WEIR_EVENTS")
+        ->check(CLI::IsMember({"on", "off"}))
+        ->excludes(manifests);
+    command
+        ->add_option("--status", *status,
+                     "Write conditions to the status of cluster-wide policies, and of routes that "
+                     "are attached to a Service")
+        ->envname("WEIR_STATUS")
+        ->check(CLI::IsMember({"on", "off"}))
+        ->excludes(manifests);
+    command
         ->add_option("--cgroup", config->cgroup,
                      "cgroup2 folder of the processes whose connections are balanced; empty: "
                      "where cgroup2 is mounted, all of them; none: only what pods send is "
@@ -124,8 +140,10 @@ void add_agent(CLI::App& app, Options& options) {
         "  weir agent --manifests ./demo --node-name n1 --run-dir /run/weir-n1 --bpffs "
         "/sys/fs/bpf/weir-n1\n"
         "  weir agent --manifests /etc/weir/manifests --services on");
-    command->callback([config, services, &options] {
+    command->callback([config, services, events, status, &options] {
         config->has_services = *services == "on";
+        config->has_events = *events == "on";
+        config->has_status = *status == "on";
         config->run_dir = options.run_dir;
         config->bpffs = options.bpffs;
         const auto done = run_agent(*config);

@@ -20,6 +20,7 @@
 #include "agent/inventory.h"
 #include "agent/kube/source.h"
 #include "agent/map_report.h"
+#include "agent/report/reporter.h"
 #include "agent/service/service_problems.h"
 #include "agent/service/services.h"
 
@@ -38,7 +39,8 @@ void raise(prometheus::Counter& counter, std::uint64_t total) {
 
 class Metrics::Registry {
 public:
-    explicit Registry(const ControlContext& context) : context_(context) {
+    Registry(const ControlContext& context, const Reporter* reporter)
+        : context_(context), reporter_(reporter) {
         gauge("weir_build_info", "Version of the agent; always 1",
               {{"version", WEIR_VERSION}, {"node", context.inventory.node_name().get()}})
             .Set(1);
@@ -140,6 +142,7 @@ private:
         }
         read_cni();
         read_services();
+        read_reports();
         const SourceStatus source = context_.source.status();
         const auto is_error = [](const Problem& problem) {
             return problem.severity == Severity::kError;
@@ -184,6 +187,39 @@ private:
         }
     }
 
+    void read_reports() {
+        if (reporter_ == nullptr) return;
+        if (const auto* events = reporter_->events()) read_events(*events);
+        const auto* statuses = reporter_->statuses();
+        if (statuses == nullptr) return;
+        const auto read = [this](const char* result, std::uint64_t count) {
+            raise(counter("weir_status_writes_total", "Writes of status conditions, by result",
+                          {{"result", result}}),
+                  count);
+        };
+        read("written", statuses->written);
+        read("outdated", statuses->outdated);
+        read("failed", statuses->failed);
+    }
+
+    void read_events(const EventCounts& events) {
+        const auto read = [this](const char* result, std::uint64_t count) {
+            raise(counter("weir_api_events_total",
+                          "Events of the Kubernetes API that were written, or were there already",
+                          {{"result", result}}),
+                  count);
+        };
+        read("created", events.created);
+        read("repeated", events.repeated);
+        read("shared", events.shared);
+        for (std::size_t i = 0; i < events.dropped.size(); ++i) {
+            raise(counter("weir_api_events_dropped_total",
+                          "Events of the Kubernetes API that were not written, by reason",
+                          {{"reason", to_string(static_cast<EventCounts::Dropped>(i))}}),
+                  events.dropped[i]);
+        }
+    }
+
     void read_cni() {
         for (const auto& [what, count] : context_.attachments.counts()) {
             raise(counter("weir_cni_requests_total", "Requests of weir-cni that were answered",
@@ -204,6 +240,7 @@ private:
     }
 
     const ControlContext context_;
+    const Reporter* reporter_;
     prometheus::Registry registry_;
     prometheus::Histogram& compile_seconds_ =
         prometheus::BuildHistogram()
@@ -214,7 +251,8 @@ private:
                                                              0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5});
 };
 
-Metrics::Metrics(const ControlContext& context) : registry_(std::make_unique<Registry>(context)) {}
+Metrics::Metrics(const ControlContext& context, const Reporter* reporter)
+    : registry_(std::make_unique<Registry>(context, reporter)) {}
 Metrics::~Metrics() = default;
 
 void Metrics::observe_compile(double seconds) {

@@ -9,9 +9,12 @@
 
 namespace weir {
 
+class Reporter;
+
 class Metrics {
 public:
-    explicit Metrics(const ControlContext& context);
+    // reporter: null without the API. Both outlive it.
+    Metrics(const ControlContext& context, const Reporter* reporter);
     ~Metrics();
 
     // A revision came into force after so long.

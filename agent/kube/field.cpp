@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "agent/kube/syntax.h"
+#include "agent/kube/unknown_field.h"
 
 namespace weir {
 
@@ -114,7 +115,7 @@ void Field::allow_only(std::initializer_list<std::string_view> names) const {
         at.line = member->key_line;
         at.column = member->key_column;
         Field(*this, at, member->key)
-            .warning("unknown field, which the API server ignores", "known fields are " + known);
+            .warning(std::string(kUnknownField), "known fields are " + known);
     }
 }
 

@@ -155,6 +155,10 @@ std::string ApiResource::path(std::string_view ns) const {
     return root + std::string(version) + "/" + in + std::string(plural);
 }
 
+std::string ApiResource::api_version() const {
+    return (group.empty() ? "" : std::string(group) + "/") + std::string(version);
+}
+
 std::string ApiResource::name() const {
     return std::string(plural) + (group.empty() ? "" : "." + std::string(group));
 }

@@ -42,6 +42,8 @@ struct ApiResource {
 
     // Of all objects, or of one namespace's.
     std::string path(std::string_view ns = "") const;
+    // "networking.k8s.io/v1".
+    std::string api_version() const;
     // As RBAC and CustomResourceDefinitions write it: "networkpolicies.networking.k8s.io".
     std::string name() const;
 };

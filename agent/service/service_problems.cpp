@@ -30,19 +30,20 @@ const char* service_outcome_word(std::size_t outcome) {
 
 std::vector<ServiceProblem> service_problems(const ServiceCompiler& compiler) {
     std::vector<ServiceProblem> problems;
-    const auto add = [&problems](const ObjectName& service, const std::string& what) {
+    using Cause = ServiceProblem::Cause;
+    const auto add = [&problems](Cause cause, const ObjectName& service, const std::string& note) {
         const std::string object = "Service " + service.to_string();
-        problems.push_back({service, object, object + ": " + what});
+        problems.push_back({cause, service, object, note, object + ": " + note});
     };
     for (const auto& misfit : compiler.misfits()) {
-        add(misfit.service,
+        add(Cause::kNoRoom, misfit.service,
             fmt::format("is not balanced: {} has no room beyond {} entries; its connections pass "
                         "untouched; remove Services or endpoints",
                         misfit.map, misfit.limit));
     }
     for (const auto& collision : compiler.claims().collisions()) {
         if (collision.key.scope != WEIR_SCOPE_INTERNAL) continue; // told once
-        add(collision.loser,
+        add(Cause::kTaken, collision.loser,
             fmt::format("{} is Service {}'s, which is older; give one of them another address or "
                         "port",
                         frontend_text(collision.key), collision.winner.to_string()));
@@ -50,8 +51,9 @@ std::vector<ServiceProblem> service_problems(const ServiceCompiler& compiler) {
     for (const auto& [name, record] : compiler.index().records()) {
         for (const auto& route : record.routes) {
             if (route->not_applied.get().empty()) continue;
-            add(name, fmt::format("{} is not applied: {}; traffic stays as it is",
-                                  to_string(key_of(*route)), route->not_applied.get()));
+            add(Cause::kRoute, name,
+                fmt::format("{} is not applied: {}; traffic stays as it is",
+                            to_string(key_of(*route)), route->not_applied.get()));
         }
     }
     return problems;

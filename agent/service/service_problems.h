@@ -10,9 +10,16 @@
 namespace weir {
 
 struct ServiceProblem {
+    enum class Cause {
+        kNoRoom, // in this node's maps
+        kTaken,  // an address and port are another Service's
+        kRoute   // one that is attached to it is not applied
+    };
+    Cause cause = Cause::kNoRoom;
     ObjectName service; // that it is about
     std::string object; // "Service shop/web"
-    std::string text;   // names the object and the remedy
+    std::string note;   // names the remedy
+    std::string text;   // the same, and the object
 };
 
 // No room in a map, a frontend that another Service has, a route that is not applied.

@@ -103,6 +103,7 @@ Result<> Services::adopt() {
 
 void Services::apply(const Change& change) {
     compiler_.apply(change);
+    ++changes_;
     enforce_soon();
 }
 

@@ -58,6 +58,7 @@ public:
     const ServiceCompiler& compiler() const { return compiler_; }
     const ServiceDataplane& dataplane() const { return dataplane_; }
     const ServiceRevision& revision() const { return revision_; }
+    std::uint64_t changes() const { return changes_; } // that were applied
     const Ejector& ejector() const { return ejector_; }
     // Whose processes' connections are balanced; kNoCgroup: nobody's, only packets are.
     const std::string& cgroup() const { return cgroup_; }
@@ -90,6 +91,7 @@ private:
     boost::asio::steady_timer release_;
     std::deque<ServiceTransaction> unwritten_; // in order
     ServiceRevision revision_;
+    std::uint64_t changes_ = 0;
     bool is_enforcing_soon_ = false;
     bool is_attached_ = false;
     bool is_releasing_ = false;

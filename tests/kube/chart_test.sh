@@ -43,6 +43,8 @@ mapMemory: 64MiB
 flowMemory: 8MiB
 apiServer: ['192.0.2.1:6443', '[2001:db8::1]:6443']
 services: {enabled: true, cgroup: /sys/fs/cgroup/unified}
+events: {enabled: false}
+status: {enabled: false}
 metrics: {port: 9999, podMonitor: {enabled: true, interval: 7s, labels: {release: prometheus}}}
 cni: {confDir: /cni/conf, binDir: /cni/bin, cacheDir: /cni/cache, netnsDir: /var/run/netns}
 runDir: /run/other
@@ -59,11 +61,12 @@ render -f "$work/values.yaml" >"$work/all.yaml"
 for value in registry.example/weir:v9 Always 'name: pull' 64MiB 8MiB :9999 'portNumber: 9999' 7s \
     'release: prometheus' /cni/conf /cni/bin /cni/cache /var/run/netns /run/other /sys/fs/bpf/other \
     '"192.0.2.1:6443,[2001:db8::1]:6443"' 'WEIR_SERVICES: "on"' 'path: /sys/fs/cgroup/unified' \
-    512Mi system-cluster-critical example.com/own 'kubernetes.io/arch: amd64' example.com/not \
+    'WEIR_EVENTS: "off"' 'WEIR_STATUS: "off"' 512Mi system-cluster-critical example.com/own 'kubernetes.io/arch: amd64' example.com/not \
     annotated labelled; do
     grep -qF -- "$value" "$work/all.yaml" || fail "a value is not used: $value"
 done
 say "every value is used"
+grep -q -e events.k8s.io -e /status "$work/all.yaml" && fail "rights for what is switched off"
 
 refused mapMemory=lots mapMemory
 refused metrics.port=0 port

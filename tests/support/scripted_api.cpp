@@ -33,6 +33,7 @@ ScriptedRequest parse(const std::string& head) {
     request.path = target.substr(0, mark);
     request.query = target.substr(mark);
     request.authorization = header_of(head, "Authorization");
+    request.content_type = header_of(head, "Content-Type");
     request.proxy_authorization = header_of(head, "Proxy-Authorization");
     return request;
 }
@@ -79,6 +80,17 @@ public:
             head += byte;
         }
         return head;
+    }
+
+    std::string read_body(const std::string& head) {
+        const std::string length = header_of(head, "Content-Length");
+        std::string body;
+        while (!length.empty() && body.size() < std::stoul(length)) {
+            char byte = 0;
+            if (read(&byte, 1) != 1) return {};
+            body += byte;
+        }
+        return body;
     }
 
     void send(std::string_view bytes) override {
@@ -183,6 +195,7 @@ void ScriptedApi::serve(int socket) {
         for (std::string head; is_open && !(head = connection.read_head()).empty();) {
             ScriptedRequest request = parse(head);
             request.proxy_authorization = proxy_authorization;
+            request.body = connection.read_body(head);
             answer(request, connection);
         }
     }

@@ -40,6 +40,8 @@ struct ScriptedRequest {
     std::string query;
     std::string authorization;
     std::string proxy_authorization; // of the tunnel that it came through
+    std::string content_type;
+    std::string body;
     bool is_watch() const { return query.find("watch=1") != std::string::npos; }
 };
 

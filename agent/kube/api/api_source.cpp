@@ -83,7 +83,10 @@ void ApiSource::follow(Watched& watched) {
     handlers.on_state = [this] { take_state(); };
     watched.reflector = std::make_shared<Reflector>(
         context_.get_executor(), access_,
-        Reflector::Options{api_resource(watched.kind), false, timings_}, std::move(handlers));
+        Reflector::Options{.resource = api_resource(watched.kind),
+                           .timings = timings_,
+                           .wants_conditions = has_enforced_condition(watched.kind)},
+        std::move(handlers));
     watched.reflector->start();
 }
 
@@ -202,6 +205,29 @@ void ApiSource::warn_once(const std::string& text) {
     if (text == last_warning_) return;
     last_warning_ = text;
     spdlog::warn("{}", text);
+}
+
+const ApiSource::Watched* ApiSource::find(Kind kind) const {
+    const auto found = std::ranges::find(kinds_, kind, [](const auto& one) { return one->kind; });
+    return found == kinds_.end() ? nullptr : found->get();
+}
+
+void ApiSource::each_reported(const std::function<void(const ReportedObject&)>& visit) const {
+    for (const auto& watched : kinds_)
+        watched->objects.each_reported(visit);
+}
+
+std::uint64_t ApiSource::reported_changes() const {
+    if (!has_synced_) return 0;
+    std::uint64_t changes = 1;
+    for (const auto& watched : kinds_)
+        changes += watched->objects.reported_changes();
+    return changes;
+}
+
+std::string ApiSource::uid_of(const ObjectKey& key) const {
+    const Watched* watched = find(key.kind);
+    return watched == nullptr ? "" : watched->objects.uid_of(key.name);
 }
 
 SourceStatus ApiSource::status() const {

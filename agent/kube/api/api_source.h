@@ -5,6 +5,8 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -34,6 +36,13 @@ public:
     SourceStatus status() const override;
     void look_for_pod(const ObjectName& name) override;
 
+    // For events and conditions: objects that there is something to say of, by kind.
+    void each_reported(const std::function<void(const ReportedObject&)>& visit) const;
+    // Grows whenever that would tell something else; 0 until all was read once.
+    std::uint64_t reported_changes() const;
+    // metadata.uid in text; empty when there is no such object.
+    std::string uid_of(const ObjectKey& key) const;
+
 private:
     struct Watched {
         Watched(Kind watched, const OnProblem& on_problem)
@@ -45,6 +54,7 @@ private:
         bool has_synced = false;
     };
 
+    const Watched* find(Kind kind) const;
     void follow(Watched& watched);
     void follow_definitions();
     void defined(const Value& definition);

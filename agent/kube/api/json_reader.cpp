@@ -79,7 +79,8 @@ public:
     static constexpr std::size_t max_key_size = JsonReader::kMaxObject;          // NOLINT
     static constexpr std::size_t max_string_size = JsonReader::kMaxObject;       // NOLINT
 
-    explicit TreeHandler(JsonReader::Handlers handlers) : handlers_(std::move(handlers)) {}
+    TreeHandler(JsonReader::Handlers handlers, bool wants_conditions)
+        : handlers_(std::move(handlers)), wants_conditions_(wants_conditions) {}
 
     bool on_document_begin(error_code&) { return true; }
     bool on_document_end(error_code&) { return true; }
@@ -214,6 +215,7 @@ private:
         const std::size_t object = has_items_open_ ? 3 : 2; // frames down to its own
         if (stack_.size() == object + 1) {
             const std::string_view parent = stack_.back().name;
+            if (wants_conditions_ && parent == "status" && key == "conditions") return false;
             return std::ranges::any_of(kUnusedOfObject, [&](const Unused& unused) {
                 return unused.parent == parent && unused.name == key;
             });
@@ -226,6 +228,7 @@ private:
     }
 
     JsonReader::Handlers handlers_;
+    bool wants_conditions_;
     Arena document_arena_;
     Arena item_arena_;
     std::vector<Frame> stack_;
@@ -245,7 +248,8 @@ json::parse_options options() {
 
 class JsonReader::Parser {
 public:
-    explicit Parser(Handlers handlers) : parser_(options(), std::move(handlers)) {}
+    Parser(Handlers handlers, bool wants_conditions)
+        : parser_(options(), std::move(handlers), wants_conditions) {}
 
     Result<> feed(std::string_view bytes) {
         while (!bytes.empty()) {
@@ -272,8 +276,8 @@ private:
     bool is_open_ = false; // a document has begun
 };
 
-JsonReader::JsonReader(Handlers handlers)
-    : parser_(std::make_unique<Parser>(std::move(handlers))) {}
+JsonReader::JsonReader(Handlers handlers, bool wants_conditions)
+    : parser_(std::make_unique<Parser>(std::move(handlers), wants_conditions)) {}
 JsonReader::~JsonReader() = default;
 
 Result<> JsonReader::feed(std::string_view bytes) {

@@ -26,7 +26,8 @@ public:
     // An object may be as large as that; the API server's own limit is a few megabytes.
     static constexpr std::size_t kMaxObject = std::size_t{32} << 20;
 
-    explicit JsonReader(Handlers handlers);
+    // wants_conditions: status.conditions is not passed over.
+    explicit JsonReader(Handlers handlers, bool wants_conditions = false);
     ~JsonReader();
     JsonReader(const JsonReader&) = delete;
     JsonReader& operator=(const JsonReader&) = delete;

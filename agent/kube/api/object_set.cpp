@@ -7,6 +7,7 @@
 
 #include "agent/kube/decode.h"
 #include "agent/kube/kind.h"
+#include "agent/kube/uid.h"
 
 namespace weir {
 namespace {
@@ -35,6 +36,11 @@ std::uint64_t version_of(const Value& object) {
     return error == std::errc() && rest == text.data() + text.size() ? version : 0;
 }
 
+ObjectSet::Uid uid_in(const Value& object) {
+    const Value* metadata = object.find("metadata");
+    return metadata == nullptr ? ObjectSet::Uid{} : parse_uid(text_of(metadata->find("uid")));
+}
+
 } // namespace
 
 void ObjectSet::begin_list() {
@@ -49,8 +55,9 @@ void ObjectSet::list(const Value& object, Time now) {
     Entry& entry = entries_[news->name];
     entry.list = list_;
     if (is_overtaken(object)) return;
-    const bool is_known = !news->is_invalid && !news->trouble && !entry.trouble && entry.object &&
-                          news->object && **entry.object == **news->object;
+    const bool is_plain = !news->is_invalid && !news->facts && !entry.facts;
+    const bool is_known = is_plain && entry.object && news->object && entry.uid == news->uid &&
+                          **entry.object == **news->object;
     if (!is_known) listed_.emplace_back(std::move(*news), now);
 }
 
@@ -107,7 +114,13 @@ std::optional<ObjectSet::News> ObjectSet::decode(const Value& object) const {
     const auto name = name_of(object, kind_);
     if (!name) return std::nullopt;
     DecodedFile decoded = decode_object(kind_, object);
-    News news{*name, std::nullopt, nullptr, false, ""};
+    News news{.name = *name,
+              .object = std::nullopt,
+              .trouble = nullptr,
+              .facts = nullptr,
+              .uid = uid_in(object),
+              .is_invalid = false,
+              .why = ""};
     if (decoded.objects.empty()) { // not enforced, or its name is refused
         news.is_invalid = !decoded.unidentified.empty();
         news.why = std::move(decoded.unidentified);
@@ -120,11 +133,18 @@ std::optional<ObjectSet::News> ObjectSet::decode(const Value& object) const {
     if (!decoded.problems.empty()) {
         news.trouble = std::make_unique<Trouble>(Trouble{std::move(decoded.problems), {}});
     }
+    ObjectFacts facts = read_object_facts(kind_, object);
+    if (news.trouble || news.is_invalid || facts.is_reported()) {
+        news.facts = std::make_unique<ObjectFacts>(std::move(facts));
+    }
     return news;
 }
 
 void ObjectSet::apply(News news, Time now) {
     Entry& entry = entries_[news.name];
+    note_reported(news.name, news.facts != nullptr);
+    entry.facts = std::move(news.facts);
+    entry.uid = news.uid;
     if (news.trouble) report(news.trouble->problems, entry.trouble.get());
     const bool was_kept = entry.trouble && entry.trouble->kept;
     if (news.is_invalid && entry.object) { // the last valid version stays
@@ -148,7 +168,15 @@ void ObjectSet::apply(News news, Time now) {
 
 void ObjectSet::erase(Entries::iterator entry) {
     if (entry->second.object) change_.erasures.push_back({kind_, entry->first});
+    note_reported(entry->first, false);
     entries_.erase(entry);
+}
+
+// Of one that stays reported too: what is reported is new.
+void ObjectSet::note_reported(const ObjectName& name, bool is_reported) {
+    const bool is_news = is_reported || reported_.erase(name) != 0;
+    if (is_reported) reported_.insert(name);
+    if (is_news) ++reported_changes_;
 }
 
 void ObjectSet::report(const std::vector<Problem>& problems, const Trouble* known) const {
@@ -176,9 +204,31 @@ Change ObjectSet::take_change() {
     return change;
 }
 
+void ObjectSet::each_reported(const std::function<void(const ReportedObject&)>& visit) const {
+    static const std::vector<Problem> kNone;
+    for (const auto& name : reported_) {
+        const auto found = entries_.find(name);
+        if (found == entries_.end() || !found->second.facts) continue;
+        const Entry& entry = found->second;
+        visit({.key = {kind_, name},
+               .uid = uid_text(entry.uid),
+               .facts = *entry.facts,
+               .problems = entry.trouble ? entry.trouble->problems : kNone,
+               .in_force = entry.object ? &*entry.object : nullptr,
+               .is_kept = entry.trouble && entry.trouble->kept});
+    }
+}
+
+std::string ObjectSet::uid_of(const ObjectName& name) const {
+    const auto found = entries_.find(name);
+    return found == entries_.end() ? "" : uid_text(found->second.uid);
+}
+
 void ObjectSet::add_status(SourceStatus& status) const {
-    for (const auto& [name, entry] : entries_) {
-        if (!entry.trouble) continue;
+    for (const auto& name : reported_) {
+        const auto found = entries_.find(name);
+        if (found == entries_.end() || !found->second.trouble) continue;
+        const Entry& entry = found->second;
         for (const Problem& problem : entry.trouble->problems)
             status.problems.push_back(problem);
         if (entry.trouble->kept) status.kept.push_back(*entry.trouble->kept);

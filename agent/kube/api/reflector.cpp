@@ -138,12 +138,15 @@ asio::awaitable<Reflector::Outcome> Reflector::list_page(std::string& next, std:
     Outcome asked = co_await ask(kList, query);
     if (asked.kind != Outcome::Kind::kDone) co_return asked;
     bool is_complete = false;
-    JsonReader reader({.on_item = handlers_.on_item, .on_document = [&](const Value& document) {
-                           const Value* metadata = document.find("metadata");
-                           next = member_text(metadata, "continue");
-                           version = member_text(metadata, "resourceVersion");
-                           is_complete = true;
-                       }});
+    JsonReader reader({.on_item = handlers_.on_item,
+                       .on_document =
+                           [&](const Value& document) {
+                               const Value* metadata = document.find("metadata");
+                               next = member_text(metadata, "continue");
+                               version = member_text(metadata, "resourceVersion");
+                               is_complete = true;
+                           }},
+                      options_.wants_conditions);
     while (true) {
         const auto piece = co_await session_.read(options_.timings.answer);
         if (is_stopped_) co_return failed("stopped");
@@ -168,10 +171,13 @@ asio::awaitable<Reflector::Outcome> Reflector::watch() {
     recover();
     const auto began = std::chrono::steady_clock::now();
     Outcome outcome;
-    JsonReader reader({.on_item = {}, .on_document = [&](const Value& frame) {
-                           if (outcome.kind != Outcome::Kind::kDone) return;
-                           outcome = take_frame(frame);
-                       }});
+    JsonReader reader({.on_item = {},
+                       .on_document =
+                           [&](const Value& frame) {
+                               if (outcome.kind != Outcome::Kind::kDone) return;
+                               outcome = take_frame(frame);
+                           }},
+                      options_.wants_conditions);
     while (outcome.kind == Outcome::Kind::kDone) {
         const auto piece = co_await session_.read(options_.timings.idle);
         if (is_stopped_) co_return outcome;

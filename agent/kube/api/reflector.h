@@ -41,6 +41,7 @@ public:
         ApiTimings timings;
         std::string ns{}; // only the object of that name in that namespace; empty: all
         std::string name{};
+        bool wants_conditions = false; // status.conditions, which JsonReader passes over otherwise
     };
 
     Reflector(const boost::asio::any_io_executor& executor, AccessProvider access,

@@ -110,6 +110,22 @@ TEST(JsonReader, OnlyWhatIsNeverUsedIsPassedOver) {
     EXPECT_THAT(seen, ElementsAre("prod", "x", "no volumes", "no env", "c", "http"));
 }
 
+TEST(JsonReader, ConditionsAreReadWhereTheyAreWanted) {
+    const auto has_conditions = [](bool wants) {
+        bool has = false;
+        JsonReader reader({.on_item =
+                               [&](const Value& item) {
+                                   has = item.find("status")->find("conditions") != nullptr;
+                               },
+                           .on_document = {}},
+                          wants);
+        EXPECT_TRUE(reader.feed(R"({"items":[{"status":{"conditions":[{"type":"A"}]}}]})"));
+        return has;
+    };
+    EXPECT_FALSE(has_conditions(false));
+    EXPECT_TRUE(has_conditions(true));
+}
+
 TEST(JsonReader, RefusesWhatIsNoJson) {
     for (const char* text :
          {"<html>", "{\"a\":}", "{\"a\":1,}", "[1 2]", "{\"a\":\"\x01\"}", "nul "}) {

@@ -124,6 +124,50 @@ TEST_F(Policies, OneNeverValidIsReportedAndAbsent) {
     EXPECT_THAT(status().problems, IsEmpty());
 }
 
+std::string with_uid(const std::string& yaml, char digit) {
+    std::string text = yaml;
+    const std::string uid = "11111111-2222-3333-4444-55555555555" + std::string(1, digit);
+    const std::string before = "metadata: {";
+    return text.replace(text.find(before), before.size(), before + "uid: " + uid + ", ");
+}
+
+TEST_F(Policies, AnObjectThatIsMadeAnewIsAnotherOne) {
+    const ObjectName name{Symbol("x"), Symbol("a")};
+    EXPECT_EQ(set_.uid_of(name), "");
+    put(with_uid(policy_yaml("x", "a"), '1'));
+    EXPECT_EQ(set_.uid_of(name), "11111111-2222-3333-4444-555555555551");
+    EXPECT_THAT(list({with_uid(policy_yaml("x", "a"), '2')}), IsEmpty());
+    EXPECT_EQ(set_.uid_of(name), "11111111-2222-3333-4444-555555555552") << "by a list as well";
+    erase(policy_yaml("x", "a"));
+    EXPECT_EQ(set_.uid_of(name), "");
+}
+
+TEST_F(Policies, WhatIsReportedIsOfObjectsWithAProblem) {
+    std::vector<std::string> reported;
+    const auto look = [&] {
+        reported.clear();
+        set_.each_reported([&](const ReportedObject& object) {
+            reported.push_back(to_string(object.key) + (object.is_kept ? " kept" : "") +
+                               (object.in_force == nullptr ? " absent" : ""));
+        });
+        return set_.reported_changes();
+    };
+    put(policy_yaml("x", "good"));
+    EXPECT_EQ(look(), 0U);
+    put(bad_policy_yaml("x", "bad"));
+    auto changes = look();
+    EXPECT_THAT(reported, ElementsAre("NetworkPolicy x/bad absent"));
+    put(bad_policy_yaml("x", "good"));
+    const auto before = std::exchange(changes, look());
+    EXPECT_NE(changes, before);
+    EXPECT_THAT(reported, testing::UnorderedElementsAre("NetworkPolicy x/bad absent",
+                                                        "NetworkPolicy x/good kept"));
+    put(policy_yaml("x", "good"));
+    erase(bad_policy_yaml("x", "bad"));
+    EXPECT_NE(look(), changes);
+    EXPECT_THAT(reported, IsEmpty());
+}
+
 std::string versioned(const std::string& label, int version) {
     return "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {namespace: x, name: "
            "a, "
