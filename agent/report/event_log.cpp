@@ -5,6 +5,8 @@
 #include <set>
 #include <utility>
 
+#include "agent/report/http_status.h"
+
 namespace weir {
 namespace {
 
@@ -18,18 +20,13 @@ constexpr auto kGather = 5s;         // occurrences become one request
 constexpr auto kForgetAfter = 10min; // of one that does not hold any more
 constexpr auto kRefillOfObject = 5min;
 
-constexpr unsigned kOk = 200;
-constexpr unsigned kNotFound = 404;
-constexpr unsigned kConflict = 409; // AlreadyExists
-constexpr unsigned kTooManyRequests = 429;
-
 bool is_success(unsigned status) {
     return status / 100 == 2;
 }
 
 // No answer, or one that says "not now".
 bool is_away(unsigned status) {
-    return status == 0 || status == kTooManyRequests || status >= 500;
+    return status == 0 || status == http_status::kTooManyRequests || status >= 500;
 }
 
 std::string key_of(const Finding& finding) {
@@ -123,7 +120,7 @@ void EventLog::answer(const EventCall& call, unsigned status, const EventRecord&
     if (found == entries_.end()) return;
     Entry& entry = found->second;
     if (is_away(status)) return drop(entry, EventCounts::kApiAway, now + kRetryAfter);
-    if (call.verb == Verb::kCreate && status == kConflict) {
+    if (call.verb == Verb::kCreate && status == http_status::kConflict) {
         ++counts_.shared;
         entry.state = Entry::State::kThere;
         entry.due = now;
@@ -134,14 +131,15 @@ void EventLog::answer(const EventCall& call, unsigned status, const EventRecord&
     } else if (call.verb == Verb::kRepeat && is_success(status)) {
         ++counts_.repeated;
         told(entry, call.count, now);
-    } else if (call.verb == Verb::kRead && status == kOk) {
+    } else if (call.verb == Verb::kRead && status == http_status::kOk) {
         const bool is_own = record.reporting_instance == node_;
         entry.state = is_own ? Entry::State::kOwn : Entry::State::kOthers;
         entry.count = record.count;
         entry.due.reset();
         if (is_own) entry.due = now;
         if (!is_own && entry.holds) entry.due = now + kLookAfter;
-    } else if (call.verb != Verb::kCreate && status == kNotFound) { // the API server forgot it
+    } else if (call.verb != Verb::kCreate &&
+               status == http_status::kNotFound) { // the API server forgot it
         entry.state = Entry::State::kUntold;
         entry.due = now;
     } else {

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "agent/report/http_status.h"
+
 namespace weir {
 namespace {
 
@@ -11,9 +13,6 @@ using namespace std::chrono_literals;
 constexpr auto kSettle = 30s; // until the watch tells of what was written
 constexpr auto kRetryAfter = 1min;
 constexpr auto kRefused = 30min; // no right, no such subresource
-
-constexpr unsigned kConflict = 409;
-constexpr unsigned kTooManyRequests = 429;
 
 } // namespace
 
@@ -42,8 +41,8 @@ std::optional<StatusWrite> StatusPlan::next(Time now) {
 
 void StatusPlan::answer(const StatusWrite& write, unsigned status, Time now) {
     const bool is_done = status / 100 == 2;
-    const bool is_outdated = status == kConflict;
-    const bool is_away = status == 0 || status == kTooManyRequests || status >= 500;
+    const bool is_outdated = status == http_status::kConflict;
+    const bool is_away = status == 0 || status == http_status::kTooManyRequests || status >= 500;
     if (is_done) {
         ++counts_.written;
     } else if (is_outdated) {

@@ -7,12 +7,11 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "agent/report/http_status.h"
+
 namespace weir {
 namespace {
 
-constexpr unsigned kForbidden = 403;
-constexpr unsigned kNotFound = 404;
-constexpr unsigned kConflict = 409;
 constexpr std::size_t kLongestText = 300;
 
 // "message" of the Status that the API server answers.
@@ -28,10 +27,11 @@ void WriteWarning::look_at(const Result<ApiClient::Reply>& reply) {
     std::string why;
     if (!reply) {
         why = reply.error().what;
-    } else if (reply->status == kForbidden) {
+    } else if (reply->status == http_status::kForbidden) {
         why = fmt::format("{}; grant this agent {} with a ClusterRole", message_of(reply->body),
                           rights_);
-    } else if (reply->status >= 400 && reply->status != kNotFound && reply->status != kConflict) {
+    } else if (reply->status >= 400 && reply->status != http_status::kNotFound &&
+               reply->status != http_status::kConflict) {
         why = fmt::format("the API server answers {}: {}", reply->status,
                           message_of(reply->body).substr(0, kLongestText));
     } else {
