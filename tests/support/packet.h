@@ -45,8 +45,8 @@ struct IpOptions {
 };
 Bytes ip(std::string_view source, std::string_view destination, const Bytes& payload,
          const IpOptions& options = {});
-// The same packet with its checksums: the IPv4 header's, and that of TCP, UDP, ICMP or ICMPv6 behind
-// an IP header without extensions. A fragment's transport keeps what it has.
+// The same packet with its checksums: the IPv4 header's, and that of TCP, UDP, ICMP or ICMPv6
+// behind an IP header without extensions. A fragment's transport keeps what it has.
 Bytes with_checksums(Bytes packet);
 
 // ---- frames ----
