@@ -196,10 +196,10 @@ private:
     v1::PolicyDetails& details_;
 };
 
-using Found = Inventory::Policies::value_type;
+using FoundPolicy = Inventory::Policies::value_type;
 
-std::vector<const Found*> find(const Inventory& inventory, const v1::ShowPolicyRequest& request) {
-    std::vector<const Found*> found;
+std::vector<const FoundPolicy*> find(const Inventory& inventory, const v1::ShowPolicyRequest& request) {
+    std::vector<const FoundPolicy*> found;
     for (const auto& policy : inventory.policies()) {
         const ObjectKey& key = policy.first;
         if (key.name.name.get() != request.name()) continue;
@@ -223,7 +223,7 @@ std::string asked_name(const v1::ShowPolicyRequest& request) {
     return text + request.name();
 }
 
-Refusal ambiguous(const std::vector<const Found*>& found, const v1::ShowPolicyRequest& request) {
+Refusal ambiguous(const std::vector<const FoundPolicy*>& found, const v1::ShowPolicyRequest& request) {
     std::vector<std::string> names;
     for (const auto* policy : found)
         names.push_back(full_name(policy->first));

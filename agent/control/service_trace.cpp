@@ -12,15 +12,15 @@
 namespace weir {
 namespace {
 
-struct Found {
+struct FoundFrontend {
     ServicePlan plan;
     const PlannedPort* port = nullptr;
     const PlannedFrontend* frontend = nullptr;
 };
 
-Found find_frontend(const ServiceCompiler& compiler, const ObjectName& owner,
+FoundFrontend find_frontend(const ServiceCompiler& compiler, const ObjectName& owner,
                     const weir_service_key& key) {
-    Found found{plan_service(compiler.index(), owner)};
+    FoundFrontend found{plan_service(compiler.index(), owner)};
     for (const auto& port : found.plan.ports) {
         for (const auto& frontend : port.frontends) {
             const auto its =
@@ -40,7 +40,7 @@ bool is_as_written(const Services& services, const weir_service_key& key) {
     return ours == nullptr || std::memcmp(&**kernel, ours, sizeof(*ours)) == 0;
 }
 
-std::string choice_text(const v1::TraceServiceResponse& response, const Found& found) {
+std::string choice_text(const v1::TraceServiceResponse& response, const FoundFrontend& found) {
     const auto count = response.candidates_size();
     const bool uses_maglev = response.frontend().maglev() != 0;
     std::string text = fmt::format("one of {} backends, {}", count,
@@ -56,7 +56,7 @@ std::string choice_text(const v1::TraceServiceResponse& response, const Found& f
 }
 
 void add_backends(v1::TraceServiceResponse& response, const ControlContext& context,
-                  const Found& found) {
+                  const FoundFrontend& found) {
     for (const auto& backend : found.port->backends) {
         if (backend.is_v4() != found.frontend->address.is_v4()) continue;
         auto message = backend_message(context, response.port().id(), *found.port, backend,
@@ -104,7 +104,7 @@ Reply<v1::TraceServiceResponse> trace_service(const ControlContext& context,
         explain_none(response, **services, *address, scope);
         return response;
     }
-    const Found found = find_frontend(compiler, *owner, key);
+    const FoundFrontend found = find_frontend(compiler, *owner, key);
     if (found.port == nullptr) { // a change that is not compiled yet
         return std::unexpected(
             Refusal{Refusal::Code::kUnavailable, "the service is changing just now; try again"});

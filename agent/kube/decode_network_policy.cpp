@@ -23,7 +23,7 @@ void check_except(const Field& field, const Cidr& cidr, const Cidr& except) {
     }
 }
 
-std::optional<IpBlock> decode_block(const Field& field) {
+std::optional<IpBlock> decode_ip_block(const Field& field) {
     if (!field.is_mapping()) return std::nullopt;
     field.allow_only({"cidr", "except"});
     IpBlock block;
@@ -47,7 +47,7 @@ Peer decode_peer(const Field& field) {
     const Field block = field["ipBlock"];
     if (!pods.is_missing()) peer.pods = decode_selector(pods);
     if (!namespaces.is_missing()) peer.namespaces = decode_selector(namespaces);
-    if (!block.is_missing()) peer.block = decode_block(block);
+    if (!block.is_missing()) peer.block = decode_ip_block(block);
     const bool has_selector = !pods.is_missing() || !namespaces.is_missing();
     if (!has_selector && block.is_missing()) {
         field.error(

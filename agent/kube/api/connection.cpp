@@ -35,7 +35,7 @@ constexpr int kKeepAliveIdle = 20;
 constexpr int kKeepAliveInterval = 10;
 constexpr unsigned kUserTimeoutMs = 40'000;
 
-using Parser = http::response_parser<http::buffer_body>;
+using ResponseParser = http::response_parser<http::buffer_body>;
 using TlsStream = beast::ssl_stream<beast::tcp_stream>;
 
 template <typename Value>
@@ -53,7 +53,7 @@ void watch_over(tcp::socket& socket) {
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
-std::optional<std::chrono::seconds> retry_after(const Parser& parser) {
+std::optional<std::chrono::seconds> retry_after(const ResponseParser& parser) {
     const auto text = parser.get()[http::field::retry_after];
     unsigned seconds = 0;
     const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
@@ -211,7 +211,7 @@ private:
     std::unique_ptr<asio::ssl::context> tls_context_;
     std::optional<TlsStream> tls_; // has taken over tcp_
     beast::flat_buffer buffer_;
-    std::optional<Parser> parser_;
+    std::optional<ResponseParser> parser_;
     std::vector<char> piece_ = std::vector<char>(kPiece);
 };
 
