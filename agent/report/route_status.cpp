@@ -246,9 +246,9 @@ std::optional<StatusWrite> route_status_write(const ReportedObject& route,
     nlohmann::json patch = parent_changes(route.facts, desired);
     if (patch.empty()) return std::nullopt;
     // "SHOULD perform a read-modify-write cycle on this field": of this version, no other.
-    patch.insert(
-        patch.begin(),
-        {{"op", "replace"}, {"path", "/metadata/resourceVersion"}, {"value", route.facts.version}});
+    const nlohmann::json of_version = {
+        {"op", "replace"}, {"path", "/metadata/resourceVersion"}, {"value", route.facts.version}};
+    patch.insert(patch.begin(), of_version);
     StatusWrite write = status_write(route, "application/json-patch+json", patch);
     for (const auto& status : desired) {
         for (const auto& condition : status.conditions)

@@ -147,8 +147,8 @@ protected:
     LabHost& client_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Uplink, UplinkNetTest, testing::Values("off", "on"), [](const auto& info) {
-    return info.param == std::string("on") ? "Xdp" : "Tc";
+INSTANTIATE_TEST_SUITE_P(Uplink, UplinkNetTest, testing::Values("off", "on"), [](const auto& one) {
+    return one.param == std::string("on") ? "Xdp" : "Tc";
 });
 
 TEST_P(UplinkNetTest, ABackendOnAnotherNodeIsReachedFromOutside) {

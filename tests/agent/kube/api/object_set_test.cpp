@@ -136,6 +136,7 @@ TEST_F(Policies, AnObjectThatIsMadeAnewIsAnotherOne) {
     EXPECT_EQ(set_.uid_of(name), "");
     put(with_uid(policy_yaml("x", "a"), '1'));
     EXPECT_EQ(set_.uid_of(name), "11111111-2222-3333-4444-555555555551");
+    EXPECT_THAT(changes(), SizeIs(1));
     EXPECT_THAT(list({with_uid(policy_yaml("x", "a"), '2')}), IsEmpty());
     EXPECT_EQ(set_.uid_of(name), "11111111-2222-3333-4444-555555555552") << "by a list as well";
     erase(policy_yaml("x", "a"));
