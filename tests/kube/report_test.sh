@@ -10,7 +10,9 @@ set -euo pipefail
 . "$(dirname "$(readlink -f "$0")")/agent.sh"
 
 # The connections of this test's processes alone are balanced.
-cgroup=$(findmnt -n -t cgroup2 -o TARGET | head -n 1)/weir-report-$$
+mkdir "$work/cgroup2"
+mount -t cgroup2 cgroup2 "$work/cgroup2"
+cgroup=$work/cgroup2/weir-report-$$
 mkdir "$cgroup"
 trap 'rmdir "$cgroup" 2>/dev/null || true' EXIT
 export WEIR_SERVICES=on WEIR_CGROUP=$cgroup
