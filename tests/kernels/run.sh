@@ -10,7 +10,7 @@ cache=$build/kernels
 tests=${WEIR_KERNEL_TESTS:-$build/tests/bpf_tests.txt}
 # Those that the tests' own namespaces need, in the order of their dependencies.
 modules="llc stp bridge dummy veth sch_ingress cls_bpf act_bpf inet_diag tcp_diag udp_diag"
-seconds=600
+seconds=1200
 
 say() { printf '==> %s\n' "$*"; }
 die() {
