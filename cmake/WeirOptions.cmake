@@ -21,12 +21,9 @@ target_link_options(weir_options INTERFACE -Wl,--gc-sections)
 target_include_directories(weir_options INTERFACE ${PROJECT_SOURCE_DIR})
 
 if(WEIR_SANITIZE)
-    if(NOT CMAKE_CXX_COMPILER_ID STREQUAL Clang)
-        message(FATAL_ERROR "WEIR_SANITIZE needs clang, for libFuzzer: -DCMAKE_CXX_COMPILER=clang++-19")
-    endif()
-    add_compile_options(-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
-        -fno-omit-frame-pointer)
+    add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
     add_link_options(-fsanitize=address,undefined)
-    # Warnings are the release build's: clang has others, some about libstdc++ itself.
-    target_compile_options(weir_options INTERFACE -w)
+    # g++ 12 sees uninitialised uses in instrumented library code that are none, and takes the memory of
+    # a coroutine, which Asio allocates and frees, for memory that goes back to another allocator.
+    target_compile_options(weir_options INTERFACE -Wno-maybe-uninitialized -Wno-mismatched-new-delete)
 endif()
