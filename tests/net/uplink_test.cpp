@@ -104,8 +104,8 @@ protected:
     }
 
     void start(LabNode& node) {
-        node.start_agent({"--services", "on", "--cgroup", cgroup_.path().string(), "--uplink",
-                          "auto", "--uplink-xdp", GetParam()});
+        node.start_agent(
+            {"--services", "on", "--cgroup", cgroup_.path().string(), "--uplink-xdp", GetParam()});
     }
 
     // Which of node port and load balancer's address, TCP and UDP, IPv4 and IPv6 are answered.
