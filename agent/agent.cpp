@@ -201,15 +201,6 @@ private:
         return {};
     }
 
-    // What is for services alone makes no revision of policy.
-    static bool is_for_policy(const Change& change) {
-        return std::ranges::any_of(
-                   change.upserts,
-                   [](const auto& object) { return !is_service_kind(key_of(object).kind); }) ||
-               std::ranges::any_of(change.erasures,
-                                   [](const ObjectKey& key) { return !is_service_kind(key.kind); });
-    }
-
     void apply(const Change& change) {
         const bool is_first = !std::exchange(has_state_, true);
         inventory_.apply(change);
@@ -218,7 +209,10 @@ private:
         } else if (config_.has_services) {
             keep_for_turn(change);
         }
-        if (enforcer_ && (is_first || is_for_policy(change))) enforcer_->apply(change);
+        // What is for services alone makes no revision of policy.
+        const bool is_for_policy =
+            change.has_kind([](Kind kind) { return !is_service_kind(kind); });
+        if (enforcer_ && (is_first || is_for_policy)) enforcer_->apply(change);
     }
 
     // The inventory is about policy: what services need beyond it waits here.

@@ -108,4 +108,10 @@ ObjectKey key_of(const Object& object) {
     return std::visit(KeyOf{}, object);
 }
 
+bool Change::has_kind(bool (*predicate)(Kind)) const {
+    return std::ranges::any_of(
+               upserts, [&](const auto& object) { return predicate(key_of(object).kind); }) ||
+           std::ranges::any_of(erasures, [&](const auto& key) { return predicate(key.kind); });
+}
+
 } // namespace weir

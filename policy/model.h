@@ -346,6 +346,8 @@ struct Change {
     std::vector<ObjectKey> erasures;
 
     bool is_empty() const { return upserts.empty() && erasures.empty(); }
+    // Whether the predicate holds for the kind of one of its objects.
+    bool has_kind(bool (*predicate)(Kind)) const;
 };
 
 } // namespace weir

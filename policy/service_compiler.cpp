@@ -90,8 +90,11 @@ void ServiceCompiler::compile_service(const ObjectName& name) {
         const auto is_key = [&](const auto& one) { return ServiceKeyEqual{}(one, key); };
         if (std::ranges::none_of(compiled.wildcards, is_key)) claims_.drop(key, name);
     }
-    watched_.erase(name);
-    if (std::ranges::any_of(compiled.ports, is_watched)) watched_.insert(name);
+    if (std::ranges::any_of(compiled.ports, is_watched)) {
+        watched_.insert(name);
+    } else {
+        watched_.erase(name);
+    }
     if (compiled.ports.empty() && compiled.wildcards.empty()) {
         compiled_.erase(name);
     } else {

@@ -32,6 +32,8 @@ struct WatchedPool {
     ObjectName service;
     DestinationRule::Outliers outliers;
     std::vector<std::uint32_t> backends; // ids
+
+    bool operator==(const WatchedPool&) const = default;
 };
 
 // Fill of the maps.

@@ -104,7 +104,9 @@ public:
     }
 
     PlannedPort plan() {
-        find_route();
+        // Routes carry TCP alone.
+        if (planned_.port.protocol == IPPROTO_TCP)
+            planned_.route = route_of(record_, planned_.port.port);
         if (planned_.route) {
             for (const auto& backend : planned_.route->backends) {
                 add_source(backend.service, backend.port, backend.weight);
@@ -122,23 +124,6 @@ public:
     }
 
 private:
-    // The oldest route that is applied. They carry TCP alone.
-    void find_route() {
-        if (planned_.port.protocol != IPPROTO_TCP) {
-            return;
-        }
-        for (const auto& route : record_.routes) {
-            const auto is_here = [&](const TrafficRoute::Parent& parent) {
-                return parent.service == record_.service->name &&
-                       (parent.port == 0 || parent.port == planned_.port.port);
-            };
-            if (route->not_applied.get().empty() && std::ranges::any_of(route->parents, is_here)) {
-                planned_.route = route;
-                return;
-            }
-        }
-    }
-
     void add_source(const ObjectName& name, std::uint16_t number, std::uint32_t weight) {
         const auto* record = index_.find(name);
         if (record == nullptr || !record->service) {
@@ -274,6 +259,19 @@ void add_wildcards(const ServiceIndex& index, ServicePlan& plan) {
 }
 
 } // namespace
+
+std::shared_ptr<const TrafficRoute> route_of(const ServiceRecord& record, std::uint16_t port) {
+    for (const auto& route : record.routes) {
+        const auto is_here = [&](const TrafficRoute::Parent& parent) {
+            return parent.service == record.service->name &&
+                   (parent.port == 0 || parent.port == port);
+        };
+        if (route->not_applied.get().empty() && std::ranges::any_of(route->parents, is_here)) {
+            return route;
+        }
+    }
+    return nullptr;
+}
 
 ServicePlan plan_service(const ServiceIndex& index, const ObjectName& name) {
     ServicePlan plan;

@@ -73,6 +73,9 @@ struct ServicePlan {
 // Of a Service that the index knows, else empty.
 ServicePlan plan_service(const ServiceIndex& index, const ObjectName& name);
 
+// The oldest route that is applied to the TCP port of a Service that the record knows; null: none.
+std::shared_ptr<const TrafficRoute> route_of(const ServiceRecord& record, std::uint16_t port);
+
 // Ready endpoints on this node, for the Service's healthCheckNodePort: not those that terminate, so
 // that a balancer turns away before the last one is gone (KEP-1669).
 std::uint32_t local_endpoints(const ServicePlan& plan);

@@ -198,7 +198,8 @@ private:
 
 using FoundPolicy = Inventory::Policies::value_type;
 
-std::vector<const FoundPolicy*> find(const Inventory& inventory, const v1::ShowPolicyRequest& request) {
+std::vector<const FoundPolicy*> find(const Inventory& inventory,
+                                     const v1::ShowPolicyRequest& request) {
     std::vector<const FoundPolicy*> found;
     for (const auto& policy : inventory.policies()) {
         const ObjectKey& key = policy.first;
@@ -223,7 +224,8 @@ std::string asked_name(const v1::ShowPolicyRequest& request) {
     return text + request.name();
 }
 
-Refusal ambiguous(const std::vector<const FoundPolicy*>& found, const v1::ShowPolicyRequest& request) {
+Refusal ambiguous(const std::vector<const FoundPolicy*>& found,
+                  const v1::ShowPolicyRequest& request) {
     std::vector<std::string> names;
     for (const auto* policy : found)
         names.push_back(full_name(policy->first));

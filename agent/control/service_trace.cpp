@@ -19,7 +19,7 @@ struct FoundFrontend {
 };
 
 FoundFrontend find_frontend(const ServiceCompiler& compiler, const ObjectName& owner,
-                    const weir_service_key& key) {
+                            const weir_service_key& key) {
     FoundFrontend found{plan_service(compiler.index(), owner)};
     for (const auto& port : found.plan.ports) {
         for (const auto& frontend : port.frontends) {

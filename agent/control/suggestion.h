@@ -60,7 +60,5 @@ inline constexpr std::size_t kMaxBlocks = 16;
 
 // The policies as YAML documents, each rule under a comment that says where it comes from.
 std::string to_yaml(const Suggestion& suggestion);
-// "2026-01-31T12:00:00Z".
-std::string utc_text(std::chrono::system_clock::time_point time);
 
 } // namespace weir

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <ctime>
 #include <optional>
 
 #include "agent/control/address_blocks.h"
 #include "agent/control/suggestion.h"
+#include "agent/utc_time.h"
 #include "policy/selector.h"
 
 namespace weir {
@@ -200,15 +200,6 @@ private:
 };
 
 } // namespace
-
-std::string utc_text(std::chrono::system_clock::time_point time) {
-    const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
-    std::tm parts{};
-    ::gmtime_r(&seconds, &parts);
-    std::array<char, 32> text{};
-    std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-    return text.data();
-}
 
 std::string to_yaml(const Suggestion& suggestion) {
     return Writer(suggestion).text();

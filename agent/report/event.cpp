@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/report/event.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
 
 #include "agent/kube/kind.h"
 #include "agent/report/stable_hash.h"
+#include "agent/utc_time.h"
 
 namespace weir {
 namespace {
@@ -49,15 +49,10 @@ std::string event_name(const Finding& finding) {
     return fmt::format("{}.{:016x}", name, stable_hash(what));
 }
 
-std::string time_text(Time time) {
-    return fmt::format("{:%Y-%m-%dT%H:%M:%S}Z",
-                       fmt::gmtime(std::chrono::system_clock::to_time_t(time)));
-}
-
 std::string micro_time_text(Time time) {
     const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
     const auto rest = std::chrono::floor<std::chrono::microseconds>(time - seconds);
-    std::string text = time_text(seconds);
+    std::string text = utc_text(seconds);
     text.pop_back();
     return fmt::format("{}.{:06}Z", text, rest.count());
 }

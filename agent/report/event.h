@@ -21,7 +21,6 @@ std::string event_name(const Finding& finding);
 std::string cut_text(std::string text, std::size_t most);
 
 // When, as metav1.Time and metav1.MicroTime have it.
-std::string time_text(std::chrono::system_clock::time_point time);
 std::string micro_time_text(std::chrono::system_clock::time_point time);
 
 ApiRequest create_event(const Finding& finding, const std::string& node,

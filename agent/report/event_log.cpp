@@ -12,6 +12,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using Verb = EventCall::Verb;
+using http_status::is_away;
+using http_status::is_success;
 
 constexpr auto kRepeatAfter = 30min; // half of what the API server keeps an Event by default
 constexpr auto kLookAfter = 65min;   // whether an Event of another node's is still there
@@ -19,15 +21,6 @@ constexpr auto kRetryAfter = 1min;
 constexpr auto kGather = 5s;         // occurrences become one request
 constexpr auto kForgetAfter = 10min; // of one that does not hold any more
 constexpr auto kRefillOfObject = 5min;
-
-bool is_success(unsigned status) {
-    return status / 100 == 2;
-}
-
-// No answer, or one that says "not now".
-bool is_away(unsigned status) {
-    return status == 0 || status == http_status::kTooManyRequests || status >= 500;
-}
 
 std::string key_of(const Finding& finding) {
     return finding.object.name.ns.get() + "/" + event_name(finding);
@@ -96,12 +89,12 @@ std::optional<EventCall> EventLog::next(Time now) {
         switch (entry.state) {
             case Entry::State::kUntold:
             case Entry::State::kOthers:
-                return EventCall{Verb::kCreate, entry.finding, 1};
+                return EventCall{Verb::kCreate, entry.finding, 1, entry.news};
             case Entry::State::kThere:
-                return EventCall{Verb::kRead, entry.finding, 1};
+                return EventCall{Verb::kRead, entry.finding, 1, 0};
             case Entry::State::kOwn:
                 return EventCall{Verb::kRepeat, entry.finding,
-                                 entry.count + std::max(entry.news, 1U)};
+                                 entry.count + std::max(entry.news, 1U), entry.news};
         }
     }
     return std::nullopt;
@@ -127,10 +120,10 @@ void EventLog::answer(const EventCall& call, unsigned status, const EventRecord&
     } else if (call.verb == Verb::kCreate && is_success(status)) {
         ++counts_.created;
         entry.state = Entry::State::kOwn;
-        told(entry, 1, now);
+        told(entry, call, now);
     } else if (call.verb == Verb::kRepeat && is_success(status)) {
         ++counts_.repeated;
-        told(entry, call.count, now);
+        told(entry, call, now);
     } else if (call.verb == Verb::kRead && status == http_status::kOk) {
         const bool is_own = record.reporting_instance == node_;
         entry.state = is_own ? Entry::State::kOwn : Entry::State::kOthers;
@@ -147,11 +140,14 @@ void EventLog::answer(const EventCall& call, unsigned status, const EventRecord&
     }
 }
 
-void EventLog::told(Entry& entry, std::uint32_t count, Time now) {
-    entry.count = count;
-    entry.news = 0;
+void EventLog::told(Entry& entry, const EventCall& call, Time now) {
+    entry.count = call.count;
+    entry.news -= std::min(entry.news, call.news);
     entry.due.reset();
-    if (entry.holds) entry.due = now + kRepeatAfter;
+    if (entry.news != 0) // it happened once more meanwhile
+        entry.due = now + kGather;
+    else if (entry.holds)
+        entry.due = now + kRepeatAfter;
 }
 
 void EventLog::drop(Entry& entry, EventCounts::Dropped reason, Time retry) {

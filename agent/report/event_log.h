@@ -39,6 +39,7 @@ struct EventCall {
     Verb verb = Verb::kCreate;
     Finding finding;
     std::uint32_t count = 1; // to be written by kRepeat
+    std::uint32_t news = 0;  // occurrences that it tells of
 };
 
 class EventLog {
@@ -85,7 +86,7 @@ private:
 
     Entry* find_or_add(const Finding& finding, Time now);
     void begin(Entry& entry, Time now, Time due);
-    void told(Entry& entry, std::uint32_t count, Time now);
+    void told(Entry& entry, const EventCall& call, Time now);
     void drop(Entry& entry, EventCounts::Dropped reason, Time retry);
     void forget_ended(Time now);
     bool take_share(Entry& entry, Time now);

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "agent/report/http_status.h"
+
 namespace weir {
 namespace {
 
@@ -63,7 +65,7 @@ void EventRecorder::send() {
 
 void EventRecorder::take(const EventCall& call, const Result<ApiClient::Reply>& reply) {
     is_asking_ = false;
-    const bool is_read = call.verb == Verb::kRead && reply && reply->status == 200;
+    const bool is_read = call.verb == Verb::kRead && reply && reply->status == http_status::kOk;
     log_.answer(call, reply ? reply->status : 0, is_read ? parse_event(reply->body) : EventRecord{},
                 Clock::now());
     warning_.look_at(reply);

@@ -67,7 +67,7 @@ Finding misfit_finding(const DoesNotFit& misfit, const ObjectKey& policy, const 
                                 "{}, which has {} entries; what was in force before stays; raise "
                                 "--map-memory, or remove policies, rules or address blocks",
                                 misfit.map, misfit.limit),
-            .delay = turns.jitter(uid)};
+            .delay = turns.spread(uid)};
 }
 
 std::optional<Finding> service_finding(const ServiceProblem& problem, const std::string& uid,
@@ -75,7 +75,7 @@ std::optional<Finding> service_finding(const ServiceProblem& problem, const std:
     using Cause = ServiceProblem::Cause;
     if (problem.cause == Cause::kRoute || uid.empty()) return std::nullopt;
     const bool is_of_node = problem.cause == Cause::kNoRoom;
-    const auto delay = is_of_node ? turns.jitter(uid) : delay_of(uid, turns);
+    const auto delay = is_of_node ? turns.spread(uid) : delay_of(uid, turns);
     if (!delay) return std::nullopt;
     return Finding{.object = {Kind::kService, problem.service},
                    .uid = uid,

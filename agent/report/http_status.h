@@ -10,4 +10,12 @@ inline constexpr unsigned kNotFound = 404;
 inline constexpr unsigned kConflict = 409; // AlreadyExists, or another version
 inline constexpr unsigned kTooManyRequests = 429;
 
+inline bool is_success(unsigned status) {
+    return status / 100 == 2;
+}
+// No answer (0), or one that says "not now".
+inline bool is_away(unsigned status) {
+    return status == 0 || status == kTooManyRequests || status >= 500;
+}
+
 } // namespace weir::http_status

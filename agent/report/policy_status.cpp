@@ -19,7 +19,11 @@ std::optional<Condition> desired(const ReportedObject& policy) {
                         .message = message_of(policy.problems),
                         .observed_generation = policy.facts.generation,
                         .last_transition = {}};
-    if (policy.is_kept) condition.message += "\nThe last valid version stays in force.";
+    // Which nodes these are differs from one to the next: what is written must not, or they would
+    // write over each other without end.
+    if (is_invalid) {
+        condition.message += "\nA node that has read a valid version keeps the last one in force.";
+    }
     return condition;
 }
 

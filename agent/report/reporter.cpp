@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/report/reporter.h"
 
-#include <algorithm>
 #include <chrono>
 #include <utility>
 #include <vector>
@@ -21,15 +20,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kLookEvery = 1s;
-// Others find in the watch what the first has written, and write nothing.
-constexpr auto kFirstTurn = 5s;
-constexpr std::size_t kMostTurns = 55; // a second each
-
-Turns::Duration status_delay(const std::string& uid, const Turns& turns) {
-    const std::size_t before = turns.before(uid);
-    if (before == 0) return turns.jitter(uid);
-    return turns.jitter(uid) + kFirstTurn + std::chrono::seconds(std::min(before, kMostTurns));
-}
 
 } // namespace
 
@@ -113,7 +103,7 @@ void Reporter::look_for_status(const Turns& turns) {
             write = route_status_write(object, sources_.services->compiler().index(), now);
         }
         if (!write) return;
-        write->delay = status_delay(object.uid, turns);
+        write->delay = turns.spread(object.uid); // others find in the watch what the first wrote
         writes.push_back(std::move(*write));
     });
     statuses_->observe(writes);

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "policy/service_index.h"
+#include "policy/service_plan.h"
 
 namespace weir {
 namespace {
@@ -31,12 +32,6 @@ const ServicePort* find_port(const Service& service, std::int64_t port) {
 const Service* find_service(const ServiceIndex& services, const ObjectName& name) {
     const ServiceRecord* record = services.find(name);
     return record == nullptr ? nullptr : record->service.get();
-}
-
-bool is_attached(const TrafficRoute& route, const ObjectName& service, std::uint16_t port) {
-    return std::ranges::any_of(route.parents, [&](const TrafficRoute::Parent& parent) {
-        return parent.service == service && (parent.port == 0 || parent.port == port);
-    });
 }
 
 class RouteJudge {
@@ -112,21 +107,11 @@ private:
         for (const auto& port : service.ports) {
             if (port.protocol != IPPROTO_TCP || (parent.port && *parent.port != port.port))
                 continue;
-            const auto* first = first_route(service.name, port.port);
+            const auto first = route_of(*services_.find(service.name), port.port);
             if (first == nullptr || key_of(*first) == object_.key) return {};
             older = to_string(key_of(*first));
         }
         return older;
-    }
-
-    // As the compiler chooses: the oldest that is applied.
-    const TrafficRoute* first_route(const ObjectName& service, std::uint16_t port) const {
-        for (const auto& route : services_.find(service)->routes) {
-            if (route->not_applied.get().empty() && is_attached(*route, service, port)) {
-                return route.get();
-            }
-        }
-        return nullptr;
     }
 
     Saying resolved() const {
@@ -137,7 +122,10 @@ private:
                 return {false, "RefNotPermitted",
                         "a backendRef is in another namespace: name Services of the route's"};
             case RouteReferences::kAllowed:
-                return route_ == nullptr ? Saying{true, "ResolvedRefs", kResolved} : found();
+                // What a node keeps of an earlier version is its own: it writes what all others do.
+                return object_.is_kept || route_ == nullptr
+                           ? Saying{true, "ResolvedRefs", kResolved}
+                           : found();
         }
         return {};
     }

@@ -10,9 +10,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kSettle = 30s; // until the watch tells of what was written
+constexpr auto kSettle = 30s; // until the watch tells of the newer version
 constexpr auto kRetryAfter = 1min;
-constexpr auto kRefused = 30min; // no right, no such subresource
+constexpr auto kNotSoon = 30min; // no right, no such subresource; or written, and of no effect
 
 } // namespace
 
@@ -40,10 +40,9 @@ std::optional<StatusWrite> StatusPlan::next(Time now) {
 }
 
 void StatusPlan::answer(const StatusWrite& write, unsigned status, Time now) {
-    const bool is_done = status / 100 == 2;
     const bool is_outdated = status == http_status::kConflict;
-    const bool is_away = status == 0 || status == http_status::kTooManyRequests || status >= 500;
-    if (is_done) {
+    const bool is_away = http_status::is_away(status);
+    if (http_status::is_success(status)) {
         ++counts_.written;
     } else if (is_outdated) {
         ++counts_.outdated;
@@ -53,7 +52,7 @@ void StatusPlan::answer(const StatusWrite& write, unsigned status, Time now) {
     const auto found = entries_.find(to_string(write.object));
     // Observed anew meanwhile: then that is to be written.
     if (found == entries_.end() || found->second.write.version != write.version) return;
-    found->second.due = now + (is_done || is_outdated ? kSettle : is_away ? kRetryAfter : kRefused);
+    found->second.due = now + (is_outdated ? kSettle : is_away ? kRetryAfter : kNotSoon);
 }
 
 std::optional<StatusPlan::Time> StatusPlan::due() const {

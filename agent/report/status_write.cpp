@@ -10,6 +10,7 @@
 #include "agent/kube/kind.h"
 #include "agent/report/event.h"
 #include "agent/report/finding.h"
+#include "agent/utc_time.h"
 
 namespace weir {
 namespace {
@@ -35,7 +36,7 @@ void set_transition(Condition& condition, const std::vector<Condition>& written,
         return other.type == condition.type && other.status == condition.status &&
                !other.last_transition.empty();
     });
-    condition.last_transition = same == written.end() ? time_text(now) : same->last_transition;
+    condition.last_transition = same == written.end() ? utc_text(now) : same->last_transition;
 }
 
 std::string message_of(const std::vector<Problem>& problems) {

@@ -10,6 +10,8 @@ namespace weir {
 namespace {
 
 constexpr std::uint64_t kLongestJitter = 2000; // milliseconds
+constexpr std::chrono::seconds kFirstTurn{5};
+constexpr std::size_t kMostTurns = 55; // a second each
 
 } // namespace
 
@@ -25,6 +27,12 @@ Turns::Turns(const std::string& node, std::vector<std::string> nodes) : node_(no
 std::size_t Turns::before(const std::string& uid) const {
     const auto first = static_cast<std::size_t>(stable_hash(uid) % size_);
     return (place_ + size_ - first) % size_;
+}
+
+Turns::Duration Turns::spread(const std::string& uid) const {
+    const std::size_t turn = before(uid);
+    if (turn == 0) return jitter(uid);
+    return jitter(uid) + kFirstTurn + std::chrono::seconds(std::min(turn, kMostTurns));
 }
 
 Turns::Duration Turns::jitter(const std::string& text) const {

@@ -19,6 +19,9 @@ public:
 
     // How many nodes come before this one for the object of that uid.
     std::size_t before(const std::string& uid) const;
+    // How long this node waits with what all nodes may tell of the object: the first one hardly,
+    // the others spread over a minute, and most of them find that it is told.
+    Duration spread(const std::string& uid) const;
     // Up to two seconds, another one for each node and text.
     Duration jitter(const std::string& text) const;
 

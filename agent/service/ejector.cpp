@@ -20,8 +20,11 @@ constexpr std::chrono::milliseconds kLookEvery{100};
 
 OutlierDetector::Backend read(const ServiceMaps& maps, std::uint32_t id) {
     const weir_backend& backend = maps.backends[id];
-    return {id, backend.generation, __atomic_load_n(&backend.failures, __ATOMIC_RELAXED),
-            __atomic_load_n(&backend.state, __ATOMIC_RELAXED) == WEIR_BACKEND_EJECTED};
+    const auto state = __atomic_load_n(&backend.state, __ATOMIC_RELAXED);
+    const auto failures = __atomic_load_n(&backend.failures, __ATOMIC_RELAXED);
+    // One that drains is out already, and takes nobody's room among the ejected.
+    return {id, backend.generation, state == WEIR_BACKEND_ACTIVE ? failures : 0,
+            state == WEIR_BACKEND_EJECTED};
 }
 
 // From one state to the other, and from no third one: a backend that drains goes on doing so.
@@ -46,24 +49,32 @@ std::string name_of(const weir_backend& backend) {
 } // namespace
 
 Ejector::Ejector(boost::asio::io_context& context, const ServiceCompiler& compiler,
-                 ServiceDataplane& dataplane)
-    : timer_(context), compiler_(compiler), dataplane_(dataplane) {}
+                 ServiceDataplane& dataplane, std::string cgroup)
+    : timer_(context), compiler_(compiler), dataplane_(dataplane), cgroup_(std::move(cgroup)) {}
 
-Result<> Ejector::update(const std::string& cgroup) {
-    const auto before = std::exchange(pools_, compiler_.watched_pools());
+std::vector<WatchedPool> Ejector::wanted() const {
+    return cgroup_.empty() ? std::vector<WatchedPool>() : compiler_.watched_pools();
+}
+
+bool Ejector::is_current() const {
+    return is_known_ && pools_ == wanted();
+}
+
+Result<> Ejector::update() {
+    const auto before = std::exchange(pools_, wanted());
     const bool was_watching = std::exchange(is_watching_, !pools_.empty());
     const bool is_first = !std::exchange(is_known_, true);
     return_unwatched(is_first ? all_backends() : backends_of(before));
     if (was_watching == is_watching_ && !is_first) return {};
-    if (!is_watching_) {
-        timer_.cancel();
-        return dataplane_.ignore_health();
-    }
-    if (auto watched = dataplane_.watch_health(cgroup); !watched) {
+    auto done = is_watching_ ? dataplane_.watch_health(cgroup_) : dataplane_.ignore_health();
+    if (!done) {
         is_known_ = false; // asked for again
-        return watched;
+        return done;
     }
-    look_soon();
+    if (is_watching_)
+        look_soon();
+    else
+        timer_.cancel();
     return {};
 }
 

@@ -24,11 +24,14 @@ struct WatchedPool;
 
 class Ejector {
 public:
+    // cgroup: of the processes whose connections tell of failures; empty: nobody's do.
     Ejector(boost::asio::io_context& context, const ServiceCompiler& compiler,
-            ServiceDataplane& dataplane);
+            ServiceDataplane& dataplane, std::string cgroup);
 
-    // After each revision that was written, and once the programs are attached to the cgroup.
-    Result<> update(const std::string& cgroup);
+    // Whether the last update() was for what is wanted now. A rule may change that and no map.
+    bool is_current() const;
+    // After each revision that was written, and once the programs are attached.
+    Result<> update();
 
     // Null unless the backend is ejected, or was lately.
     const OutlierDetector::Record* find(std::uint32_t backend) const {
@@ -37,6 +40,7 @@ public:
     std::uint64_t ejections() const { return ejections_; } // since the agent started
 
 private:
+    std::vector<WatchedPool> wanted() const;
     void look_soon();
     void look();
     void look_at(const WatchedPool& pool, OutlierDetector::Clock::time_point now);
@@ -46,6 +50,7 @@ private:
     boost::asio::steady_timer timer_;
     const ServiceCompiler& compiler_;
     ServiceDataplane& dataplane_;
+    std::string cgroup_;
     OutlierDetector detector_;
     std::vector<WatchedPool> pools_;
     std::uint64_t ejections_ = 0;

@@ -79,7 +79,7 @@ Services::Services(boost::asio::io_context& context, const Config& config, std::
       pods_(std::move(pods)),
       compiler_(Symbol(config.node_name), limits_of(dataplane_.sizes())),
       health_ports_(context),
-      ejector_(context, compiler_, dataplane_),
+      ejector_(context, compiler_, dataplane_, has_cgroup() ? cgroup_ : std::string()),
       reclaimer_(context),
       retry_(context),
       release_(context) {}
@@ -103,7 +103,7 @@ Result<> Services::adopt() {
 
 void Services::apply(const Change& change) {
     compiler_.apply(change);
-    ++changes_;
+    if (change.has_kind(is_service_kind)) ++changes_;
     enforce_soon();
 }
 
@@ -120,7 +120,7 @@ void Services::enforce() {
     ServiceTransaction transaction = compiler_.compile();
     health_ports_.update(compiler_.index());
     const bool is_news = !transaction.is_empty() || !revision_.is_in_force;
-    if (!is_news && unwritten_.empty()) return;
+    if (!is_news && unwritten_.empty() && ejector_.is_current()) return;
     unwritten_.push_back(std::move(transaction));
     if (auto written = write(); !written) {
         if (revision_.write_error != written.error().what) {
@@ -153,12 +153,7 @@ Result<> Services::write() {
         }
         unwritten_.pop_front();
     }
-    return is_attached_ ? update_ejection() : attach();
-}
-
-// Failures are seen where processes connect.
-Result<> Services::update_ejection() {
-    return has_cgroup() ? ejector_.update(cgroup_) : Result<>();
+    return is_attached_ ? ejector_.update() : attach();
 }
 
 // The pods' hooks are the Dataplane's, and translate whatever the maps say.
@@ -166,7 +161,7 @@ Result<> Services::attach() {
     auto done = has_cgroup() ? dataplane_.attach(cgroup_) : dataplane_.detach();
     if (!done) return done;
     is_attached_ = true;
-    if (auto updated = update_ejection(); !updated) return updated;
+    if (auto updated = ejector_.update(); !updated) return updated;
     const ServiceUsage usage = compiler_.usage();
     spdlog::info("services: {} frontends and {} backends in force for {}", usage.services,
                  usage.backends,

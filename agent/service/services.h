@@ -58,7 +58,7 @@ public:
     const ServiceCompiler& compiler() const { return compiler_; }
     const ServiceDataplane& dataplane() const { return dataplane_; }
     const ServiceRevision& revision() const { return revision_; }
-    std::uint64_t changes() const { return changes_; } // that were applied
+    std::uint64_t changes() const { return changes_; } // of Services, endpoints and routes
     const Ejector& ejector() const { return ejector_; }
     // Whose processes' connections are balanced; kNoCgroup: nobody's, only packets are.
     const std::string& cgroup() const { return cgroup_; }
@@ -72,7 +72,6 @@ private:
     void enforce();
     Result<> write();
     Result<> attach();
-    Result<> update_ejection();
     bool has_cgroup() const { return cgroup_ != kNoCgroup; }
     void reclaim_after(std::uint64_t number);
     void close_sockets();

@@ -199,8 +199,8 @@ TEST_P(ServicesNetTest, PolicyJudgesTheBackend) {
 
 // The client's own pod is a backend that refuses: nobody listens there.
 TEST_P(ServiceConnectionsNetTest, OutliersLeaveAndReturn) {
-    lab_.write_manifest("slices.yaml", slices_yaml("web", {&one_, &two_, &client_}));
-    lab_.apply("rule.yaml",
+    lab_.apply("slices.yaml", slices_yaml("web", {&one_, &two_, &client_}));
+    lab_.apply("rule.yaml", // on its own: it changes no map
                "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {namespace: "
                "shop, name: web}\nspec:\n  host: web\n  trafficPolicy:\n    outlierDetection: "
                "{consecutive5xxErrors: 3, baseEjectionTime: 2s, maxEjectionPercent: 50}\n");

@@ -75,14 +75,19 @@ void read_route(ObjectFacts& facts, const Value* spec, const Value* status) {
     facts.has_status = status != nullptr && status->kind == Value::Kind::kMapping;
     const Value* parents = facts.has_status ? status->find("parents") : nullptr;
     facts.has_parents = parents != nullptr && parents->kind == Value::Kind::kSequence;
-    for (const Value* item = first_of(status, "parents"); item != nullptr; item = item->next) {
-        const std::size_t index = facts.parents++;
+    std::size_t index = 0;
+    for (const Value* item = first_of(status, "parents"); item != nullptr;
+         item = item->next, ++index) {
         if (text(item, "controllerName") != kRouteController) continue;
         ParentStatus reported{index, read_parent(item->find("parentRef")), {}};
         for (const Value* one = first_of(item, "conditions"); one != nullptr; one = one->next)
             reported.conditions.push_back(read_condition(one));
         facts.reported.push_back(std::move(reported));
     }
+}
+
+bool is_route_kind(Kind kind) {
+    return kind == Kind::kHttpRoute || kind == Kind::kGrpcRoute || kind == Kind::kTcpRoute;
 }
 
 } // namespace
@@ -96,6 +101,10 @@ bool has_enforced_condition(Kind kind) {
            kind == Kind::kBaselineAdminNetworkPolicy;
 }
 
+bool has_written_status(Kind kind) {
+    return has_enforced_condition(kind) || is_route_kind(kind);
+}
+
 ObjectFacts read_object_facts(Kind kind, const Value& object) {
     const Value* metadata = object.find("metadata");
     const Value* status = object.find("status");
@@ -103,21 +112,11 @@ ObjectFacts read_object_facts(Kind kind, const Value& object) {
     facts.version = text(metadata, "resourceVersion");
     facts.generation = number(metadata, "generation").value_or(0);
     if (has_enforced_condition(kind)) read_policy(facts, status);
-    if (kind == Kind::kHttpRoute || kind == Kind::kGrpcRoute || kind == Kind::kTcpRoute) {
+    if (is_route_kind(kind)) {
         read_route(facts, object.find("spec"), status);
         facts.references = read_references(object.find("spec"), text(metadata, "namespace"));
     }
     return facts;
-}
-
-std::string uid_text(const std::array<std::uint8_t, 16>& uid) {
-    if (std::ranges::all_of(uid, [](std::uint8_t byte) { return byte == 0; })) return {};
-    std::string text;
-    for (std::size_t i = 0; i < uid.size(); ++i) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
-        text += fmt::format("{:02x}", uid[i]);
-    }
-    return text;
 }
 
 } // namespace weir

@@ -70,7 +70,6 @@ struct ObjectFacts {
     std::vector<ParentReference> services; // of spec.parentRefs
     std::vector<ParentStatus> reported;    // of status.parents
     RouteReferences references = RouteReferences::kAllowed;
-    std::size_t parents = 0; // in status.parents, those of others included
     bool has_status = false;
     bool has_parents = false;
 
@@ -80,11 +79,10 @@ struct ObjectFacts {
 
 // Whether the kind's status has conditions that Weir writes.
 bool has_enforced_condition(Kind kind);
+// Whether Weir writes to the kind's status at all.
+bool has_written_status(Kind kind);
 
 // Of an object as the API serves it; fields of another type than the API's count as absent.
 ObjectFacts read_object_facts(Kind kind, const Value& object);
-
-// metadata.uid in text, as the API server makes them; empty when it is not known (all zeros).
-std::string uid_text(const std::array<std::uint8_t, 16>& uid);
 
 } // namespace weir

@@ -133,8 +133,10 @@ std::optional<ObjectSet::News> ObjectSet::decode(const Value& object) const {
     if (!decoded.problems.empty()) {
         news.trouble = std::make_unique<Trouble>(Trouble{std::move(decoded.problems), {}});
     }
+    const bool is_troubled = news.trouble || news.is_invalid;
+    if (!is_troubled && !has_written_status(kind_)) return news; // of most objects, each time
     ObjectFacts facts = read_object_facts(kind_, object);
-    if (news.trouble || news.is_invalid || facts.is_reported()) {
+    if (is_troubled || facts.is_reported()) {
         news.facts = std::make_unique<ObjectFacts>(std::move(facts));
     }
     return news;

@@ -58,6 +58,20 @@ TEST(PolicyStatus, SaysWhatIsNotEnforced) {
     EXPECT_THAT(condition["message"], HasSubstr("spec.egress[0].to[0].domainNames: "));
 }
 
+// Nodes that read a valid version and nodes that did not must not write against each other.
+TEST(PolicyStatus, IsTheSameWhateverTheNodeReadBefore) {
+    const std::string bad = "spec: {tier: Admin, priority: nonsense}";
+    ReportedSet set(Kind::kClusterNetworkPolicy);
+    set.put(policy(kGood));
+    set.put(policy(bad));
+    std::optional<StatusWrite> kept;
+    set.visit([&](const ReportedObject& object) { kept = policy_status_write(object, kNow); });
+    const auto fresh = write_of(policy(bad));
+    ASSERT_TRUE(kept);
+    ASSERT_TRUE(fresh);
+    EXPECT_EQ(kept->request.body, fresh->request.body);
+}
+
 TEST(PolicyStatus, WritesNothingThatIsThereAlready) {
     const auto write = write_of(policy(kDomains));
     ASSERT_TRUE(write);
