@@ -23,12 +23,12 @@ std::array<std::uint8_t, 16> parse_uid(std::string_view text) {
 
 std::string uid_text(const std::array<std::uint8_t, 16>& uid) {
     if (std::ranges::all_of(uid, [](std::uint8_t byte) { return byte == 0; })) return {};
-    constexpr std::string_view kDigits = "0123456789abcdef";
+    constexpr std::string_view digits = "0123456789abcdef";
     std::string text;
     for (std::size_t i = 0; i < uid.size(); ++i) {
         if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
-        text += kDigits[uid[i] >> 4];
-        text += kDigits[uid[i] & 0xf];
+        text += digits[uid[i] >> 4];
+        text += digits[uid[i] & 0xf];
     }
     return text;
 }
