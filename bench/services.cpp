@@ -16,6 +16,7 @@
 #include "bench/service_rig.h"
 #include "bench/services.skel.h"
 #include "bench/stopwatch.h"
+#include "bench/uplink.h"
 #include "loader/cgroup_hook.h"
 #include "loader/test_run.h"
 #include "tests/support/lab_process.h"
@@ -289,7 +290,8 @@ Result<> measure_inside(Report& report, int rounds) {
     if (!bench) return std::unexpected(bench.error());
     if (auto done = measure_connect(report, *bench, rounds); !done) return done;
     if (auto done = measure_streams(report, *bench, rounds); !done) return done;
-    return measure_maps(report);
+    if (auto done = measure_maps(report); !done) return done;
+    return measure_uplink(report, rounds);
 }
 
 } // namespace

@@ -49,6 +49,7 @@ struct Service {
     std::uint16_t health_check_node_port = 0;
     ServiceChoice choice = ServiceChoice::kRandom; // annotation weir.io/balance
     bool is_choice_given = false;
+    bool is_dsr = false;            // annotation weir.io/forward
     bool closes_tcp = false;        // annotation weir.io/close-on-removal
     bool is_internal_local = false; // internalTrafficPolicy: Local
     bool is_external_local = false; // externalTrafficPolicy: Local

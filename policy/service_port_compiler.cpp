@@ -146,6 +146,9 @@ void ServiceCompiler::PortCompiler::add_frontend(const PlannedFrontend& frontend
     if (plan_.service->choice == ServiceChoice::kLeastLoaded) {
         value.flags |= WEIR_SERVICE_LEAST_LOADED;
     }
+    if (plan_.service->is_dsr && frontend.scope == WEIR_SCOPE_EXTERNAL) {
+        value.flags |= WEIR_SERVICE_DSR;
+    }
     if (plan_.service->closes_tcp) value.flags |= WEIR_SERVICE_CLOSE_TCP;
     const bool is_guest =
         frontend.kind == FrontendKind::kExternalIp || frontend.kind == FrontendKind::kLoadBalancer;

@@ -10,6 +10,7 @@
 #include "agent/cli/map_memory.h"
 #include "agent/cli/output.h"
 #include "agent/config.h"
+#include "agent/service/source_ports.h"
 
 namespace weir::cli {
 namespace {
@@ -19,6 +20,12 @@ std::string refuse_other_than_pair(const std::string& text) {
     const bool is_pair = slash != 0 && slash != std::string::npos && slash + 1 != text.size() &&
                          text.find('/', slash + 1) == std::string::npos;
     return text.empty() || is_pair ? "" : text + ": write NAMESPACE/NAME of the ConfigMap";
+}
+
+std::string refuse_other_than_ports(const std::string& text) {
+    if (text == "auto") return "";
+    const auto range = parse_port_range(text);
+    return range ? "" : range.error().what;
 }
 
 } // namespace
@@ -117,6 +124,27 @@ void add_agent(CLI::App& app, Options& options) {
                      "balanced, packet by packet")
         ->envname("WEIR_CGROUP")
         ->type_name("DIR");
+    command
+        ->add_option("--uplink", config->uplinks,
+                     "Interface to the outside, for NodePorts, LoadBalancer and external "
+                     "addresses, with --services on; several times; empty: those of the default "
+                     "routes; none: leave what comes in there alone")
+        ->envname("WEIR_UPLINK")
+        ->type_name("IFACE")
+        ->delimiter(',');
+    command
+        ->add_option("--uplink-xdp", config->uplink_xdp,
+                     "XDP on the uplinks: where the driver has it natively (auto; not on a veth), "
+                     "or else fail (on), or the tc program alone (off)")
+        ->envname("WEIR_UPLINK_XDP")
+        ->check(CLI::IsMember({"auto", "on", "off"}));
+    command
+        ->add_option("--snat-ports", config->snat_ports,
+                     "Source ports of this node for connections that it forwards to backends on "
+                     "other nodes; auto: those above net.ipv4.ip_local_port_range")
+        ->envname("WEIR_SNAT_PORTS")
+        ->type_name("FIRST-LAST")
+        ->check(CLI::Validator(refuse_other_than_ports, ""));
     command
         ->add_option(
             "--cni-conf-dir", config->cni_conf_dir,

@@ -72,6 +72,23 @@ std::string balanced_text(const v1::ServicesStatus& services) {
                      ", and packets that pods send";
 }
 
+std::string uplinks_text(const v1::ServicesStatus& services) {
+    std::string text;
+    for (const auto& uplink : services.uplinks()) {
+        if (!text.empty()) text += ", ";
+        text += uplink.name();
+        if (uplink.program() == "xdp") {
+            text += " (XDP)";
+        } else if (uplink.program() == "tc") {
+            text += " (tc: " + uplink.why_not_xdp() + ")";
+        } else {
+            text += " (none: " + uplink.error() + ")";
+        }
+    }
+    if (text.empty()) return "none";
+    return text + "; source ports " + services.snat_ports();
+}
+
 void print_facts(const v1::StatusResponse& status) {
     Table table({});
     table.add({"policy", ready_cell(status)});
@@ -91,6 +108,7 @@ void print_facts(const v1::StatusResponse& status) {
     if (status.has_services()) {
         table.add({"services", services_text(status.services())});
         table.add({"balanced", balanced_text(status.services())});
+        table.add({"uplinks", uplinks_text(status.services())});
     }
     table.add({"maps", maps_text(status)});
     table.add({"map memory", map_memory_text(status.map_memory())});

@@ -128,6 +128,25 @@ void add_wrongs(v1::StatusResponse& status, const ControlContext& context,
     misfit->set_culprit(revision.does_not_fit->policy);
 }
 
+void add_uplinks(v1::StatusResponse& status, const Uplinks& uplinks) {
+    const SourcePorts& ports = uplinks.source_ports();
+    auto* services = status.mutable_services();
+    services->set_snat_ports(fmt::format("{}-{}", ports.first, ports.last));
+    for (const auto& uplink : uplinks.all()) {
+        auto* message = services->add_uplinks();
+        message->set_name(uplink.name);
+        message->set_why_not_xdp(uplink.state.why_not_xdp);
+        message->set_error(uplink.error);
+        if (uplink.error.empty()) {
+            message->set_program(uplink.state.is_xdp ? "xdp" : "tc");
+        } else {
+            add_sentence(status, Severity::kWarning, "",
+                         "uplink " + uplink.name + ": " + uplink.error +
+                             "; NodePorts and external addresses are not balanced there");
+        }
+    }
+}
+
 void add_services(v1::StatusResponse& status, const Services& services) {
     const ServiceRevision& revision = services.revision();
     const ServiceUsage usage = services.compiler().usage();
@@ -140,6 +159,7 @@ void add_services(v1::StatusResponse& status, const Services& services) {
     message->set_frontends(usage.services);
     message->set_slots(usage.slots);
     message->set_backends(usage.backends);
+    if (services.uplinks() != nullptr) add_uplinks(status, *services.uplinks());
     if (!revision.write_error.empty()) {
         add_sentence(
             status, Severity::kError, "",

@@ -185,6 +185,19 @@ private:
                           {{"outcome", service_outcome_word(i)}}),
                   (*outcomes)[i]);
         }
+        read_uplinks();
+    }
+
+    void read_uplinks() {
+        if (context_.services->uplinks() == nullptr) return;
+        const auto outcomes = context_.services->uplinks()->dataplane().outcomes();
+        if (!outcomes) return;
+        for (std::size_t i = 0; i < outcomes->size(); ++i) {
+            raise(counter("weir_uplink_packets_total",
+                          "Packets of services at the uplinks, by what became of them",
+                          {{"outcome", uplink_outcome_word(i)}}),
+                  (*outcomes)[i]);
+        }
     }
 
     void read_reports() {

@@ -154,6 +154,8 @@ void decode_annotations(const Field& metadata, Service& service) {
         if (word == "maglev") service.choice = ServiceChoice::kMaglev;
         if (word == "least-connections") service.choice = ServiceChoice::kLeastLoaded;
     }
+    const Field forward = annotations["weir.io/forward"];
+    if (forward.is_string()) service.is_dsr = decode_word(forward, {"snat", "dsr"}) == "dsr";
     service.closes_tcp = decode_switch(annotations["weir.io/close-on-removal"]).value_or(false);
 }
 

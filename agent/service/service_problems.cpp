@@ -7,6 +7,7 @@
 #include <array>
 
 #include "agent/flow/flow_record.h"
+#include "bpf/abi_uplink.h"
 
 namespace weir {
 namespace {
@@ -14,6 +15,12 @@ namespace {
 constexpr std::array kOutcomeWords = {
 #define WEIR_OUTCOME(name, word, text) word,
     WEIR_SERVICE_OUTCOMES(WEIR_OUTCOME)
+#undef WEIR_OUTCOME
+};
+
+constexpr std::array kUplinkOutcomeWords = {
+#define WEIR_OUTCOME(name, word, text) word,
+    WEIR_UPLINK_OUTCOMES(WEIR_OUTCOME)
 #undef WEIR_OUTCOME
 };
 
@@ -26,6 +33,10 @@ std::string frontend_text(const weir_service_key& key) {
 
 const char* service_outcome_word(std::size_t outcome) {
     return kOutcomeWords.at(outcome);
+}
+
+const char* uplink_outcome_word(std::size_t outcome) {
+    return kUplinkOutcomeWords.at(outcome);
 }
 
 std::vector<ServiceProblem> service_problems(const ServiceCompiler& compiler) {

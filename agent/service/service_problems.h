@@ -30,5 +30,7 @@ std::string frontend_text(const weir_service_key& key);
 
 // By enum weir_service_outcome, as the label of weir_service_outcomes_total.
 const char* service_outcome_word(std::size_t outcome);
+// By enum weir_uplink_outcome, as the label of weir_uplink_packets_total.
+const char* uplink_outcome_word(std::size_t outcome);
 
 } // namespace weir

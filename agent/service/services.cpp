@@ -63,8 +63,11 @@ Result<std::unique_ptr<Services>> Services::open(boost::asio::io_context& contex
     }
     auto dataplane = ServiceDataplane::open({.bpffs = config.bpffs});
     if (!dataplane) return std::unexpected(std::move(dataplane.error()));
-    std::unique_ptr<Services> services(
-        new Services(context, config, std::move(cgroup), std::move(*dataplane), std::move(pods)));
+    auto uplinks = Uplinks::open(context, config, *dataplane);
+    if (!uplinks) return std::unexpected(std::move(uplinks.error()));
+    std::unique_ptr<Services> services(new Services(context, config, std::move(cgroup),
+                                                    std::move(*dataplane), std::move(*uplinks),
+                                                    std::move(pods)));
     if (auto adopted = services->adopt(); !adopted) {
         return std::unexpected(std::move(adopted.error()));
     }
@@ -72,10 +75,11 @@ Result<std::unique_ptr<Services>> Services::open(boost::asio::io_context& contex
 }
 
 Services::Services(boost::asio::io_context& context, const Config& config, std::string cgroup,
-                   ServiceDataplane dataplane, PodNamespaces pods)
+                   ServiceDataplane dataplane, std::unique_ptr<Uplinks> uplinks, PodNamespaces pods)
     : context_(context),
       cgroup_(std::move(cgroup)),
       dataplane_(std::move(dataplane)),
+      uplinks_(std::move(uplinks)),
       pods_(std::move(pods)),
       compiler_(Symbol(config.node_name), limits_of(dataplane_.sizes())),
       health_ports_(context),
@@ -89,7 +93,8 @@ Services::~Services() = default;
 Result<> Services::take_off(const std::string& bpffs) {
     const auto folder = prepare_version_folder(bpffs);
     if (!folder) return std::unexpected(folder.error());
-    return detach_services(*folder);
+    if (auto off = detach_services(*folder); !off) return off;
+    return detach_uplinks(*folder);
 }
 
 Result<> Services::adopt() {
@@ -161,6 +166,7 @@ Result<> Services::attach() {
     auto done = has_cgroup() ? dataplane_.attach(cgroup_) : dataplane_.detach();
     if (!done) return done;
     is_attached_ = true;
+    if (uplinks_) uplinks_->start(compiler_.index().node_addresses());
     if (auto updated = ejector_.update(); !updated) return updated;
     const ServiceUsage usage = compiler_.usage();
     spdlog::info("services: {} frontends and {} backends in force for {}", usage.services,

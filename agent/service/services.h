@@ -16,6 +16,7 @@
 #include "agent/reclaimer.h"
 #include "agent/service/ejector.h"
 #include "agent/service/health_ports.h"
+#include "agent/service/uplinks.h"
 #include "loader/result.h"
 #include "loader/service_dataplane.h"
 #include "policy/service_compiler.h"
@@ -62,10 +63,11 @@ public:
     const Ejector& ejector() const { return ejector_; }
     // Whose processes' connections are balanced; kNoCgroup: nobody's, only packets are.
     const std::string& cgroup() const { return cgroup_; }
+    const Uplinks* uplinks() const { return uplinks_.get(); } // null with --uplink none
 
 private:
     Services(boost::asio::io_context& context, const Config& config, std::string cgroup,
-             ServiceDataplane dataplane, PodNamespaces pods);
+             ServiceDataplane dataplane, std::unique_ptr<Uplinks> uplinks, PodNamespaces pods);
 
     Result<> adopt();
     void enforce_soon();
@@ -81,6 +83,7 @@ private:
     boost::asio::io_context& context_;
     std::string cgroup_;
     ServiceDataplane dataplane_;
+    std::unique_ptr<Uplinks> uplinks_;
     PodNamespaces pods_;
     ServiceCompiler compiler_;
     HealthPorts health_ports_;

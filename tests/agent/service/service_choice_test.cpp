@@ -325,6 +325,16 @@ TEST(ServiceChoice, BalanceByAnnotation) {
     EXPECT_EQ(lab.find("10.96.0.2:80")->flags, WEIR_SERVICE_LEAST_LOADED | WEIR_SERVICE_CLOSE_TCP);
 }
 
+TEST(ServiceChoice, BackendsAnswerOutsideClientsThemselvesByAnnotation) {
+    ServiceLab lab;
+    lab.apply(service("a", "clusterIP: 10.96.0.1\nexternalIPs: [203.0.113.1]\nports: [{port: 80}]",
+                      "annotations: {weir.io/forward: dsr}") +
+              slice("a", {ready("10.1.0.1")}));
+    EXPECT_EQ(lab.find("10.96.0.1:80")->flags, 0U);
+    EXPECT_EQ(lab.find("203.0.113.1:80", WEIR_SCOPE_EXTERNAL)->flags,
+              WEIR_SERVICE_DSR | WEIR_SERVICE_MAGLEV);
+}
+
 TEST(ServiceChoice, TheOldestServiceHasAContestedFrontend) {
     ServiceLab lab;
     const auto at = [](const char* name, const char* ip, const char* created) {

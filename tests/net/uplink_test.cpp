@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// Clients from outside the cluster, by the real program on two nodes: NodePorts and a load
+// balancer's address, backends on the node that gets the packet and on the other one.
+#include <gtest/gtest.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <string>
+
+#include "loader/fd.h"
+#include "tests/support/lab.h"
+#include "tests/support/test_cgroup.h"
+
+namespace weir {
+namespace {
+
+constexpr std::uint16_t kNodePort = 30080;
+constexpr std::uint16_t kDnsNodePort = 30053;
+constexpr const char* kAddress4 = "203.0.113.80"; // the load balancer's, which the node "a" gets
+constexpr const char* kAddress6 = "2001:db8:113::80";
+
+std::string service_yaml(const std::string& more) {
+    return "apiVersion: v1\nkind: Service\nmetadata: {namespace: shop, name: web" +
+           std::string(more.starts_with("annotations") ? ", " + more : "") +
+           "}\nspec:\n  type: LoadBalancer\n  clusterIP: 10.96.0.1\n"
+           "  clusterIPs: [10.96.0.1, 'fd00:96::1']\n  ipFamilyPolicy: RequireDualStack\n" +
+           std::string(more.starts_with("annotations") ? "" : more) +
+           "  ports:\n  - {name: http, port: 80, targetPort: 8080, nodePort: 30080}\n"
+           "  - {name: dns, port: 53, protocol: UDP, nodePort: 30053}\n"
+           "status: {loadBalancer: {ingress: [{ip: " +
+           kAddress4 + "}, {ip: '" + kAddress6 + "'}]}}\n---\n";
+}
+
+std::string slices_yaml(const std::vector<const LabPod*>& pods) {
+    std::string text;
+    for (const bool is_v4 : {true, false}) {
+        text += std::string(
+                    "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: "
+                    "{namespace: shop, name: web") +
+                (is_v4 ? "4" : "6") +
+                ", labels: {kubernetes.io/service-name: web}}\naddressType: " +
+                (is_v4 ? "IPv4" : "IPv6") +
+                "\nports:\n- {name: http, port: 8080}\n- {name: dns, port: 53, protocol: UDP}\n"
+                "endpoints:" +
+                (pods.empty() ? " []\n" : "\n");
+        for (const auto* pod : pods)
+            text += "- {addresses: ['" + (is_v4 ? pod->v4 : pod->v6) +
+                    "'], nodeName: " + pod->node + "}\n";
+        text += "---\n";
+    }
+    return text;
+}
+
+// Whether the interface's driver took it. feature: ETHTOOL_STXCSUM or the like.
+bool set_feature(const Netns& netns, const std::string& interface, std::uint32_t feature,
+                 std::uint32_t value) {
+    return netns.inside([&] {
+        const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        ethtool_value wanted{.cmd = feature, .data = value};
+        ifreq request{};
+        interface.copy(request.ifr_name, IFNAMSIZ - 1);
+        request.ifr_data = reinterpret_cast<char*>(&wanted);
+        return ::ioctl(socket.value(), SIOCETHTOOL, &request) == 0;
+    });
+}
+
+// With native XDP on the uplinks, or the tc program alone.
+class UplinkNetTest : public testing::TestWithParam<const char*> {
+protected:
+    UplinkNetTest()
+        : a_(lab_.add_node("a", Wiring::kRouted)),
+          b_(lab_.add_node("b", Wiring::kBridged)),
+          near_(lab_.add_pod(a_, "shop/near")),
+          far_(lab_.add_pod(b_, "shop/far")),
+          client_(lab_.add_external("client", "198.51.100.7", "2001:db8:7::7")) {
+        for (const auto* pod : {&near_, &far_}) {
+            lab_.servers().listen(*pod->netns, 8080, IPPROTO_TCP);
+            lab_.servers().listen(*pod->netns, 53, IPPROTO_UDP);
+        }
+        lab_.fabric().ip("route add " + std::string(kAddress4) + " via " + a_.v4 + "\nroute add " +
+                         kAddress6 + " via " + a_.v6 + "\n");
+        lab_.write_objects();
+        lab_.write_manifest("service.yaml", service_yaml(""));
+        lab_.write_manifest("slices.yaml", slices_yaml({&far_}));
+        compute_checksums();
+        start(a_);
+        start(b_);
+        lab_.add_endpoints();
+        lab_.settle();
+    }
+
+    // As a network card hands packets over: XDP cannot tell which of a veth's are not complete.
+    // And XDP_TX through a veth needs a receiver with NAPI at its other end, which GRO gives it.
+    void compute_checksums() const {
+        if (std::string(GetParam()) == "off") return;
+        for (const auto* host : std::initializer_list<const LabHost*>{&near_, &far_, &client_})
+            EXPECT_TRUE(set_feature(*host->netns, "eth0", ETHTOOL_STXCSUM, 0));
+        for (const char* port : {"up1", "up2"})
+            EXPECT_TRUE(set_feature(lab_.fabric(), port, ETHTOOL_SGRO, 1));
+    }
+
+    void start(LabNode& node) {
+        node.start_agent(
+            {"--services", "on", "--cgroup", cgroup_.path().string(), "--uplink-xdp", GetParam()});
+    }
+
+    // Which of node port and load balancer's address, TCP and UDP, IPv4 and IPv6 are answered.
+    std::string reach(const LabNode& node) const {
+        const Netns* from = client_.netns.get();
+        const std::vector<std::pair<const char*, Probe>> probes = {
+            {"nodeport4 ", {from, node.v4, kNodePort, IPPROTO_TCP}},
+            {"nodeport6 ", {from, node.v6, kNodePort, IPPROTO_TCP}},
+            {"nodeport4/udp ", {from, node.v4, kDnsNodePort, IPPROTO_UDP}},
+            {"nodeport6/udp ", {from, node.v6, kDnsNodePort, IPPROTO_UDP}},
+            {"balancer4 ", {from, kAddress4, 80, IPPROTO_TCP}},
+            {"balancer6 ", {from, kAddress6, 80, IPPROTO_TCP}},
+            {"balancer4/udp ", {from, kAddress4, 53, IPPROTO_UDP}},
+            {"balancer6/udp ", {from, kAddress6, 53, IPPROTO_UDP}},
+        };
+        std::vector<Probe> questions;
+        for (const auto& [name, probe] : probes)
+            questions.push_back(probe);
+        const auto answers = probe_all(questions, std::chrono::milliseconds(1500));
+        std::string text;
+        for (std::size_t i = 0; i < answers.size(); ++i)
+            if (answers[i]) text += probes[i].first;
+        return text;
+    }
+    static constexpr const char* kAll =
+        "nodeport4 nodeport6 nodeport4/udp nodeport6/udp balancer4 balancer6 balancer4/udp "
+        "balancer6/udp ";
+
+    double packets(const LabNode& node, const std::string& outcome) const {
+        return node.metric("weir_uplink_packets_total{outcome=\"" + outcome + "\"}");
+    }
+
+    test::TestCgroup cgroup_;
+    Lab lab_;
+    LabNode& a_;
+    LabNode& b_;
+    LabPod& near_;
+    LabPod& far_;
+    LabHost& client_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Uplink, UplinkNetTest, testing::Values("off", "on"), [](const auto& one) {
+    return one.param == std::string("on") ? "Xdp" : "Tc";
+});
+
+TEST_P(UplinkNetTest, ABackendOnAnotherNodeIsReachedFromOutside) {
+    const auto status = a_.weir_json({"status"});
+    ASSERT_EQ(status["services"]["uplinks"].size(), 1u);
+    EXPECT_EQ(status["services"]["uplinks"][0]["name"], "uplink");
+    EXPECT_EQ(status["services"]["uplinks"][0]["program"],
+              GetParam() == std::string("on") ? "xdp" : "tc");
+    EXPECT_EQ(reach(a_), kAll);
+    EXPECT_GT(packets(a_, "forwarded"), 0);
+    EXPECT_GT(packets(a_, "answered"), 0);
+}
+
+TEST_P(UplinkNetTest, AConnectionOutlivesTheAgentAndItsBackendsPlaceInTheService) {
+    TcpConnection connection(*client_.netns, a_.v4, kNodePort);
+    ASSERT_TRUE(connection.exchange());
+    a_.kill_agent();
+    EXPECT_TRUE(connection.exchange()) << "without an agent";
+    EXPECT_EQ(reach(a_), kAll) << "without an agent";
+    start(a_);
+    lab_.settle();
+    EXPECT_TRUE(connection.exchange()) << "with the next agent";
+    lab_.apply("slices.yaml", slices_yaml({}));
+    EXPECT_TRUE(connection.exchange()) << "no backend for new connections";
+    EXPECT_EQ(reach(a_), "");
+    EXPECT_GT(packets(a_, "refused"), 0);
+}
+
+TEST_P(UplinkNetTest, LongMessagesArriveWhole) {
+    TcpConnection connection(*client_.netns, kAddress4, 80);
+    for (const std::size_t size : {1'000UZ, 100'000UZ, 1'000'000UZ})
+        EXPECT_TRUE(connection.exchange(std::chrono::seconds(5), size)) << size;
+}
+
+TEST_P(UplinkNetTest, CleanupTakesTheProgramsOff) {
+    ASSERT_EQ(a_.stop_agent(), 0);
+    ASSERT_TRUE(a_.weir({"cleanup", "--bpffs", a_.bpffs()}).ok());
+    EXPECT_EQ(reach(a_), "");
+    EXPECT_EQ(a_.netns->run({"ip", "-d", "link", "show", "uplink"}).out.find("prog/xdp"),
+              std::string::npos);
+}
+
+} // namespace
+} // namespace weir
