@@ -39,7 +39,8 @@ struct Config {
     bool has_status = true;                       // and status conditions
     std::string cgroup;               // of the processes whose connections are balanced;
                                       // empty: the root, all of them; "none": none
-    std::vector<std::string> uplinks; // interfaces to the outside; empty: of the default routes
+    std::vector<std::string> uplinks; // interfaces to the outside; "auto": of the default routes;
+                                      // empty or "none": left alone
     std::string uplink_xdp = "auto";  // "on": or fail; "off": the tc program alone
     std::string snat_ports = "auto";  // "FIRST-LAST"
     std::string cni_cache_dir;        // results of earlier pods; empty: not read

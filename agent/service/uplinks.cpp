@@ -26,6 +26,7 @@ namespace {
 
 constexpr std::chrono::seconds kLookEvery{5};
 constexpr const char* kNone = "none";
+constexpr const char* kAuto = "auto";
 
 std::string read_setting(const char* name) {
     std::ifstream input(std::string("/proc/sys/net/ipv4/") + name);
@@ -61,7 +62,8 @@ bool is_same(const weir_uplink& a, const weir_uplink& b) {
 Result<std::unique_ptr<Uplinks>> Uplinks::open(boost::asio::io_context& context,
                                                const Config& config,
                                                const ServiceDataplane& services) {
-    if (std::ranges::find(config.uplinks, kNone) != config.uplinks.end()) {
+    if (config.uplinks.empty() ||
+        std::ranges::find(config.uplinks, kNone) != config.uplinks.end()) {
         const auto folder = prepare_version_folder(config.bpffs);
         if (!folder) return std::unexpected(folder.error());
         if (auto off = detach_uplinks(*folder); !off) return std::unexpected(off.error());
@@ -100,9 +102,9 @@ void Uplinks::wait() {
 
 void Uplinks::update() {
     std::vector<std::string> names = names_;
-    if (names.empty()) {
+    if (std::erase(names, kAuto) != 0) {
         const auto found = default_route_interfaces();
-        names.assign(found.begin(), found.end());
+        names.insert(names.end(), found.begin(), found.end());
     }
     std::vector<Uplink> before = std::exchange(uplinks_, {});
     for (const auto& name : names) {

@@ -127,7 +127,8 @@ protected:
     void start(LabNode& node) {
         // The client is a process of this machine too: programs at its cgroup would give it a
         // backend at connect(), and no packet would ever come in for a service.
-        node.start_agent({"--services", "on", "--cgroup", "none", "--uplink-xdp", GetParam()});
+        node.start_agent({"--services", "on", "--cgroup", "none", "--uplink", "auto",
+                          "--uplink-xdp", GetParam()});
     }
 
     // Which of node port and load balancer's address, TCP and UDP, IPv4 and IPv6 are answered.
