@@ -170,7 +170,7 @@ Result<> measure_round(const UplinkBench& bench, UplinkSeries& series, int round
         int verdict;
     };
     const auto known = [](Way way) {
-        return std::vector{frame_to(service_of(way), kClient, 40'000, test::kAck)};
+        return std::vector<test::Bytes>{frame_to(service_of(way), kClient, 40'000, test::kAck)};
     };
     auto empty = bench.time(bench.empty(), known(Way::kSnat), kFrames, XDP_PASS);
     if (!empty) return std::unexpected(empty.error());

@@ -2,8 +2,8 @@
 #include "tests/support/address.h"
 
 #include <arpa/inet.h>
-#include <gtest/gtest.h>
 
+#include <cassert>
 #include <cstring>
 #include <ostream>
 #include <string>
@@ -15,7 +15,8 @@ weir_address address(std::string_view text) {
     const std::string copy(text);
     if (inet_pton(AF_INET6, copy.c_str(), address.bytes) == 1) return address;
     address.words[2] = htonl(0xffff);
-    EXPECT_EQ(inet_pton(AF_INET, copy.c_str(), &address.words[3]), 1) << text;
+    [[maybe_unused]] const int parsed = inet_pton(AF_INET, copy.c_str(), &address.words[3]);
+    assert(parsed == 1); // the bench calls this too
     return address;
 }
 
