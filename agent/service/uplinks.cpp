@@ -79,7 +79,7 @@ Result<std::unique_ptr<Uplinks>> Uplinks::open(boost::asio::io_context& context,
 
 Uplinks::Uplinks(boost::asio::io_context& context, const Config& config, UplinkDataplane dataplane,
                  SourcePorts ports)
-    : names_(config.uplinks),
+    : names_(config.uplinks.begin(), config.uplinks.end()),
       wish_(wish_of(config.uplink_xdp)),
       dataplane_(std::move(dataplane)),
       ports_(ports),
@@ -101,11 +101,8 @@ void Uplinks::wait() {
 }
 
 void Uplinks::update() {
-    std::vector<std::string> names = names_;
-    if (std::erase(names, kAuto) != 0) {
-        const auto found = default_route_interfaces();
-        names.insert(names.end(), found.begin(), found.end());
-    }
+    std::set<std::string> names = names_;
+    if (names.erase(kAuto) != 0) names.merge(default_route_interfaces());
     std::vector<Uplink> before = std::exchange(uplinks_, {});
     for (const auto& name : names) {
         const auto known = std::ranges::find(before, name, &Uplink::name);

@@ -5,6 +5,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,7 +53,7 @@ private:
     void attach(Uplink& uplink);
     void wait();
 
-    std::vector<std::string> names_; // empty: those of the default routes
+    std::set<std::string> names_; // "auto": those of the default routes
     UplinkWish wish_;
     UplinkDataplane dataplane_;
     SourcePorts ports_;
