@@ -22,7 +22,9 @@ function(weir_add_test name)
     target_link_libraries(${name} PRIVATE weir_options ${TEST_LIBS} GTest::gmock GTest::gtest_main)
     # Optimising gtest's expansions takes longer than any test.
     target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1>)
-    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+    set_target_properties(${name} PROPERTIES
+        UNITY_BUILD ${WEIR_UNITY} UNITY_BUILD_BATCH_SIZE 4
+        RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
     add_dependencies(tests_${TEST_LABEL} ${name})
     add_test(NAME ${name} COMMAND ${name} ${TEST_ARGS})
     weir_set_test_properties(${name} ${TEST_LABEL} "${TEST_TIMEOUT}")

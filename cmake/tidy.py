@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """clang-tidy over every C++ file that ships, in parallel, remembering what was clean.
 
+Files that the build compiles as one (WEIR_UNITY) are checked as one: what they share is read once.
+
 usage: tidy.py BUILD_DIRECTORY [PATH_PART...]
 
-A file is checked again when its command, .clang-tidy, or any file of the repository or the build tree
-that it includes has changed; ninja knows which these are. So a second run takes a second.
+They are checked again when their command, .clang-tidy, or any file of the repository or the build tree
+that they include has changed; ninja knows which these are. So a second run takes a second.
 """
 import concurrent.futures
 import hashlib
@@ -36,19 +38,13 @@ def includes(build):
     return result
 
 
-def commands(build):
-    """The compile commands, with those that compile several files as one taken apart."""
-    result = []
-    for entry in json.loads((build / "compile_commands.json").read_text()):
-        if "/Unity/" not in entry["file"]:
-            result.append(entry)
-            continue
-        for line in pathlib.Path(entry["file"]).read_text().splitlines():
-            if line.startswith("#include"):
-                source = line.split('"')[1]
-                command = entry["command"].replace(entry["file"], source)
-                result.append({**entry, "file": source, "command": command})
-    return result
+def sources(entry):
+    """The files of the repository that a compile command is for."""
+    path = pathlib.Path(entry["file"])
+    if path.parent.name != "Unity":
+        return [path]
+    lines = path.read_text().splitlines()
+    return [pathlib.Path(line.split('"')[1]) for line in lines if line.startswith("#include")]
 
 
 def fingerprint(command, files):
@@ -70,36 +66,33 @@ def main():
     wanted = sys.argv[2:]
     cache = build / "tidy"
     cache.mkdir(exist_ok=True)
-    entries = commands(build)
-    (cache / "compile_commands.json").write_text(json.dumps(entries))
     dependencies = includes(build)
-    pending = {}
-    for entry in entries:
-        source = pathlib.Path(entry["file"])
-        if not any(source.is_relative_to(ROOT / folder) for folder in FOLDERS):
+    pending = []
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        files = [str(path.relative_to(ROOT)) for path in sources(entry) if path.is_relative_to(ROOT)]
+        if not any(file.split("/")[0] in FOLDERS for file in files):
             continue
-        if wanted and not any(part in str(source) for part in wanted):
+        if wanted and not any(part in file for part in wanted for file in files):
             continue
-        files = dependencies.get(shlex.split(entry["command"])[-3], [])
-        files = dependencies.get(entry.get("output", ""), files)
+        read = dependencies.get(shlex.split(entry["command"])[-3], []) # -o OBJECT -c FILE
         # Never built: nothing is known of its includes, so it is checked and not remembered.
-        stamp = cache / fingerprint(entry["command"], files) if files else None
+        stamp = cache / fingerprint(entry["command"], read) if read else None
         if stamp is None or not stamp.exists():
-            pending[source] = stamp
+            pending.append((entry["file"], files, stamp))
 
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = {pool.submit(check, cache, source): source for source in pending}
+        jobs = {pool.submit(check, build, file): (files, stamp) for file, files, stamp in pending}
         for job in concurrent.futures.as_completed(jobs):
             clean, output = job.result()
-            source = jobs[job]
-            print("clang-tidy", source.relative_to(ROOT), "clean" if clean else "FAILED", flush=True)
+            files, stamp = jobs[job]
+            print("clang-tidy", *files, "clean" if clean else "FAILED", flush=True)
             if not clean:
                 failed += 1
                 print(output, flush=True)
-            elif pending[source]:
-                pending[source].touch()
-    print(f"clang-tidy: {len(pending)} files checked, {failed} failed")
+            elif stamp:
+                stamp.touch()
+    print(f"clang-tidy: {sum(len(files) for _, files, _ in pending)} files checked, {failed} runs failed")
     return 1 if failed else 0
 
 

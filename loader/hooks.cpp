@@ -8,6 +8,7 @@
 #include "loader/bpffs.h"
 #include "loader/clsact_hook.h"
 #include "loader/expedited.h"
+#include "loader/interface_link.h"
 #include "loader/pinned_link.h"
 #include "loader/tcx_hook.h"
 
@@ -59,10 +60,9 @@ Result<int> count_hooks(const fs::path& folder, std::uint32_t ifindex, HookKind 
     if (kind == HookKind::kClsact && !has_clsact_pin(folder, ifindex)) return 0;
     int count = 0;
     for (const weir_direction direction : kDirections) {
-        auto hook =
-            kind == HookKind::kTcx
-                ? is_tcx_hook_attached(ifindex, pin_of(folder, ifindex, kTcxPins[direction]))
-                : is_clsact_hook_attached(ifindex, direction);
+        const auto pin = pin_of(folder, ifindex, kTcxPins[direction]);
+        auto hook = kind == HookKind::kTcx ? is_interface_link(pin, BPF_LINK_TYPE_TCX, ifindex)
+                                           : is_clsact_hook_attached(ifindex, direction);
         if (!hook) return std::unexpected(std::move(hook.error()));
         count += *hook ? 1 : 0;
     }

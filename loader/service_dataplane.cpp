@@ -26,10 +26,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kLinks = "cgroup"; // folder of the links' pins
 
-struct Destroyer {
-    void operator()(service_bpf* skeleton) const { service_bpf__destroy(skeleton); }
-};
-
 // In the order of attaching: what a socket was given is shown and released by programs that are
 // there before the ones that give.
 std::array<const bpf_program*, 9> programs_of(const service_bpf& skeleton) {
@@ -69,6 +65,9 @@ void forget_connections(const ServiceMaps& maps) {
 } // namespace
 
 struct ServiceDataplane::State {
+    struct Destroyer {
+        void operator()(service_bpf* open) const { service_bpf__destroy(open); }
+    };
     std::unique_ptr<service_bpf, Destroyer> skeleton;
     PinnedMaps pinned;
     ServiceMaps maps;

@@ -15,7 +15,5 @@ enum class TcxOutcome { kReplaced, kAttached, kUnsupported };
 // Puts the program into the link pinned there, without a gap, or makes the link and pins it.
 Result<TcxOutcome> attach_tcx_hook(std::uint32_t ifindex, weir_direction direction, int program_fd,
                                    const std::filesystem::path& pin);
-// Whether the pinned link is attached to this interface. A link outlives its interface.
-Result<bool> is_tcx_hook_attached(std::uint32_t ifindex, const std::filesystem::path& pin);
 
 } // namespace weir

@@ -32,13 +32,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kHooks = "uplinks"; // folder of the hooks' pins
 
-struct TcDestroyer {
-    void operator()(uplink_tc_bpf* skeleton) const { uplink_tc_bpf__destroy(skeleton); }
-};
-struct XdpDestroyer {
-    void operator()(uplink_xdp_bpf* skeleton) const { uplink_xdp_bpf__destroy(skeleton); }
-};
-
 std::unexpected<Error> load_failure(const char* what, int error, const LogCapture& log) {
     return failure(std::string("load the ") + what + ": " + std::strerror(-error) +
                    load_advice(-error) + "\n" + log.tail());
@@ -58,8 +51,12 @@ bool is_veth(std::uint32_t ifindex) {
 } // namespace
 
 struct UplinkDataplane::State {
-    std::unique_ptr<uplink_tc_bpf, TcDestroyer> tc;
-    std::unique_ptr<uplink_xdp_bpf, XdpDestroyer> xdp;
+    struct Destroyer {
+        void operator()(uplink_tc_bpf* skeleton) const { uplink_tc_bpf__destroy(skeleton); }
+        void operator()(uplink_xdp_bpf* skeleton) const { uplink_xdp_bpf__destroy(skeleton); }
+    };
+    std::unique_ptr<uplink_tc_bpf, Destroyer> tc;
+    std::unique_ptr<uplink_xdp_bpf, Destroyer> xdp;
     Map<weir_nat_key, weir_nat> nat;
     Map<std::uint32_t, weir_uplink> node;
     Map<std::uint32_t, std::uint32_t> uplinks;

@@ -5,6 +5,7 @@
 
 #include "loader/bpffs.h"
 #include "loader/clsact_hook.h"
+#include "loader/interface_link.h"
 #include "loader/pinned_link.h"
 #include "loader/tcx_hook.h"
 #include "loader/xdp_hook.h"
@@ -82,10 +83,11 @@ Result<> detach_uplink(const fs::path& folder, std::uint32_t ifindex) {
 
 Result<bool> is_uplink_attached(const fs::path& folder, std::uint32_t ifindex, bool is_xdp) {
     if (is_xdp) {
-        auto is_there = is_xdp_hook_attached(ifindex, uplink_xdp_pin(folder, ifindex));
+        auto is_there =
+            is_interface_link(uplink_xdp_pin(folder, ifindex), BPF_LINK_TYPE_XDP, ifindex);
         if (!is_there || !*is_there) return is_there;
     }
-    auto is_there = is_tcx_hook_attached(ifindex, pin_of(folder, ifindex, "-tc"));
+    auto is_there = is_interface_link(pin_of(folder, ifindex, "-tc"), BPF_LINK_TYPE_TCX, ifindex);
     if (!is_there || *is_there) return is_there;
     auto is_filter = is_pinned(pin_of(folder, ifindex, "-clsact"));
     if (!is_filter || !*is_filter) return is_filter;

@@ -14,7 +14,5 @@ namespace weir {
 // Returns why the interface has no native XDP for it; empty: it is attached.
 Result<std::string> attach_xdp_hook(std::uint32_t ifindex, int program_fd,
                                     const std::filesystem::path& pin);
-// Whether the pinned link is attached to this interface.
-Result<bool> is_xdp_hook_attached(std::uint32_t ifindex, const std::filesystem::path& pin);
 
 } // namespace weir

@@ -2,23 +2,11 @@
 #include "policy/mirror.h"
 
 #include <algorithm>
-#include <cstring>
+
+#include "policy/prefix_key.h"
 
 namespace weir {
 namespace {
-
-Cidr cidr_of(const weir_prefix& prefix) {
-    Address address;
-    std::memcpy(address.bytes.data(), prefix.address.bytes, address.bytes.size());
-    return Cidr::around(address, static_cast<std::uint8_t>(std::min(prefix.prefix_length, 128U)));
-}
-
-weir_prefix prefix_of(const Cidr& cidr) {
-    weir_prefix prefix{};
-    prefix.prefix_length = cidr.prefix_length;
-    std::memcpy(prefix.address.bytes, cidr.network.bytes.data(), cidr.network.bytes.size());
-    return prefix;
-}
 
 std::uint64_t word_of(weir_row row) {
     return std::uint64_t{row.offset} << 32 | row.count;

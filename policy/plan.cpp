@@ -3,18 +3,9 @@
 
 #include <algorithm>
 
+#include "policy/prefix_key.h"
+
 namespace weir {
-namespace {
-
-weir_prefix prefix_of(const Cidr& cidr) {
-    weir_prefix prefix{};
-    prefix.prefix_length = cidr.prefix_length;
-    std::copy(cidr.network.bytes.begin(), cidr.network.bytes.end(), prefix.address.bytes);
-    return prefix;
-}
-
-} // namespace
-
 void Plan::write(Mirror& mirror) {
     write_rows(mirror);
     write_entries();

@@ -4,11 +4,7 @@
 #include <algorithm>
 
 namespace weir {
-namespace {
-
-constexpr std::array kBoth{WEIR_EGRESS, WEIR_INGRESS};
-
-} // namespace
+namespace {} // namespace
 
 Plan Planner::plan() {
     plan_prefixes();
@@ -167,7 +163,7 @@ void Planner::plan_peers() {
 void Planner::find_left_tables() {
     for (const auto number : desired_.dirty_slots()) {
         const auto& slot = desired_.slots()[number];
-        for (const auto direction : kBoth) {
+        for (const auto direction : {WEIR_EGRESS, WEIR_INGRESS}) {
             const auto table = WEIR_RULES_TABLE(slot.kernel_words[direction]);
             const auto& list = slot.lists[direction];
             if (table != WEIR_TABLE_NONE && (!list || list->table != table)) {

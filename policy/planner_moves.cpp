@@ -5,11 +5,7 @@
 #include "policy/planner.h"
 
 namespace weir {
-namespace {
-
-constexpr std::array kBoth{WEIR_EGRESS, WEIR_INGRESS};
-
-} // namespace
+namespace {} // namespace
 
 void Planner::route_moves() {
     // A class below another may inherit what is added for that one.
@@ -98,7 +94,7 @@ void Planner::flip(std::uint32_t slot, weir_direction direction, std::uint32_t t
 void Planner::flip_slots() {
     plan_.transaction.generation = mirror_.generation;
     for (const auto number : desired_.dirty_slots()) {
-        for (const auto direction : kBoth) {
+        for (const auto direction : {WEIR_EGRESS, WEIR_INGRESS}) {
             const auto table = target(number, direction);
             if (WEIR_RULES_TABLE(desired_.slots()[number].kernel_words[direction]) != table) {
                 flip(number, direction, table);

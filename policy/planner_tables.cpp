@@ -5,22 +5,10 @@
 #include <iterator>
 
 #include "policy/planner.h"
+#include "policy/sort_unique.h"
 
 namespace weir {
-namespace {
-
-constexpr std::array kBoth{WEIR_EGRESS, WEIR_INGRESS};
-
-void sort_unique(std::vector<std::uint32_t>& ids) {
-    std::sort(ids.begin(), ids.end());
-    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-}
-
-bool is_before_by_id(const Predicate* a, const Predicate* b) {
-    return a->id < b->id;
-}
-
-} // namespace
+namespace {} // namespace
 
 void Planner::count_uses() {
     count_uses(plan_.peers);
@@ -55,7 +43,7 @@ bool Planner::is_ending(std::uint32_t class_id) const {
 void Planner::make_tables() {
     for (const auto number : desired_.dirty_slots()) {
         const auto& slot = desired_.slots()[number];
-        for (const auto direction : kBoth) {
+        for (const auto direction : {WEIR_EGRESS, WEIR_INGRESS}) {
             const auto& list = slot.lists[direction];
             if (list && list->table == WEIR_TABLE_NONE) {
                 make_table(list, WEIR_RULES_TABLE(slot.kernel_words[direction]));

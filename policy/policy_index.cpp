@@ -10,8 +10,6 @@
 namespace weir {
 namespace {
 
-constexpr std::array kBoth{WEIR_EGRESS, WEIR_INGRESS};
-
 bool is_same(const Rule& a, const Rule& b) {
     return a.peers == b.peers && a.ports == b.ports;
 }
@@ -44,7 +42,7 @@ bool PolicyIndex::upsert(NamespaceRecord& ns, std::shared_ptr<const NetworkPolic
         return false;
     }
     const auto old = std::exchange(record->policy, std::move(policy));
-    for (const auto direction : kBoth) {
+    for (const auto direction : {WEIR_EGRESS, WEIR_INGRESS}) {
         const auto& before = direction == WEIR_INGRESS ? old->ingress : old->egress;
         const auto& after = record->of(direction);
         record->rules[direction].replace(

@@ -70,7 +70,11 @@ struct Predicate : std::enable_shared_from_this<Predicate> {
     bool is_shared() const { return name ? name->is_popular : is_popular; }
 };
 using PredicatePtr = std::shared_ptr<Predicate>;
-using Holders = std::vector<Predicate*>; // sorted by id
+using Holders = std::vector<Predicate*>; // sorted by is_before_by_id
+
+inline bool is_before_by_id(const Predicate* a, const Predicate* b) {
+    return a->id < b->id;
+}
 
 // Whether the peer's selectors match the pod.
 bool holds(const PodPeer& peer, const PodRecord& pod);

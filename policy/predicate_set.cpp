@@ -5,6 +5,7 @@
 
 #include "policy/object_index.h"
 #include "policy/selector.h"
+#include "policy/sort_unique.h"
 
 namespace weir {
 namespace {
@@ -20,12 +21,6 @@ const LabelRequirement* first_choice(const Selector& selector) {
         }
     }
     return nullptr;
-}
-
-void sort_unique(Holders& holders) {
-    std::sort(holders.begin(), holders.end(),
-              [](const Predicate* a, const Predicate* b) { return a->id < b->id; });
-    holders.erase(std::unique(holders.begin(), holders.end()), holders.end());
 }
 
 } // namespace
@@ -181,7 +176,7 @@ Holders PredicateSet::holding(const PodRecord& pod) {
     }
     collect_ports(pod, holders);
     identities_.collect(pod, holders);
-    sort_unique(holders);
+    sort_unique(holders, is_before_by_id);
     return holders;
 }
 
@@ -192,7 +187,7 @@ Holders PredicateSet::holding(const Labels& node) const {
             holders.push_back(predicate);
         }
     }
-    sort_unique(holders);
+    sort_unique(holders, is_before_by_id);
     return holders;
 }
 

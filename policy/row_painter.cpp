@@ -7,6 +7,8 @@
 #include <queue>
 #include <utility>
 
+#include "policy/sort_unique.h"
+
 namespace weir {
 namespace {
 
@@ -15,11 +17,6 @@ constexpr KeyRange kTcp{WEIR_PORT_KEY(IPPROTO_TCP, 0), WEIR_PORT_KEY(IPPROTO_TCP
 
 std::size_t at(Stage stage) {
     return static_cast<std::size_t>(stage);
-}
-
-void sort_unique(std::vector<std::uint32_t>& positions) {
-    std::sort(positions.begin(), positions.end());
-    positions.erase(std::unique(positions.begin(), positions.end()), positions.end());
 }
 
 void append(std::vector<weir_interval>& row, std::uint32_t start, std::uint32_t verdict) {

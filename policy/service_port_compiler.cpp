@@ -46,10 +46,6 @@ bool uses_maglev(const Service& service, weir_service_scope scope) {
     return scope == WEIR_SCOPE_EXTERNAL;
 }
 
-bool is_same(const weir_source_range& a, const weir_source_range& b) {
-    return std::memcmp(&a, &b, sizeof(a)) == 0;
-}
-
 // They are sorted, and each range is there once.
 bool contains(const std::vector<weir_source_range>& ranges, const weir_source_range& range) {
     return std::ranges::binary_search(ranges, range, SourceRangeOrder{});
@@ -114,7 +110,9 @@ void ServiceCompiler::PortCompiler::add_sources() {
         port_.sources.push_back(source_range(port_.id, cidr));
     }
     std::ranges::sort(port_.sources, SourceRangeOrder{});
-    const auto same = std::ranges::unique(port_.sources, is_same);
+    const auto same = std::ranges::unique(port_.sources, [](const auto& a, const auto& b) {
+        return std::memcmp(&a, &b, sizeof(a)) == 0;
+    });
     port_.sources.erase(same.begin(), same.end());
     for (const auto& range : port_.sources) {
         if (before_ != nullptr && contains(before_->sources, range)) continue;

@@ -5,17 +5,10 @@
 
 #include "policy/desired.h"
 #include "policy/selector.h"
+#include "policy/sort_unique.h"
 
 namespace weir {
-namespace {
-
-constexpr std::array kBoth{WEIR_EGRESS, WEIR_INGRESS};
-
-bool is_by_id(const Predicate* a, const Predicate* b) {
-    return a->id < b->id;
-}
-
-} // namespace
+namespace {} // namespace
 
 void Desired::settle() {
     TouchedPredicates touched;
@@ -31,7 +24,7 @@ void Desired::settle_slots(TouchedPredicates& touched) {
     const auto* root = objects_.find_ns(root_namespace_);
     for (const auto number : dirty_slots_) {
         auto& slot = slots_[number];
-        for (const auto direction : kBoth) {
+        for (const auto direction : {WEIR_EGRESS, WEIR_INGRESS}) {
             if ((slot.stale & 1U << direction) == 0) {
                 continue;
             }
@@ -182,8 +175,7 @@ SignaturePtr Desired::settled(const AddressNode& node, const Holders& pod_holder
             const auto holders = predicates_.holding(each->labels);
             own.insert(own.end(), holders.begin(), holders.end());
         }
-        std::sort(own.begin(), own.end(), is_by_id);
-        own.erase(std::unique(own.begin(), own.end()), own.end());
+        sort_unique(own, is_before_by_id);
     }
     if (own.empty()) {
         return region;
@@ -195,7 +187,7 @@ SignaturePtr Desired::settled(const AddressNode& node, const Holders& pod_holder
     }
     const auto middle = static_cast<std::ptrdiff_t>(holders.size());
     holders.insert(holders.end(), own.begin(), own.end());
-    std::inplace_merge(holders.begin(), holders.begin() + middle, holders.end(), is_by_id);
+    std::inplace_merge(holders.begin(), holders.begin() + middle, holders.end(), is_before_by_id);
     return signatures_.intern(holders);
 }
 

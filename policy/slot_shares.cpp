@@ -84,21 +84,21 @@ std::vector<std::uint32_t> slots_per_endpoint(std::span<const WeightedGroup> gro
 }
 
 std::vector<std::uint32_t> spread_slots(std::span<const std::uint32_t> slots) {
-    struct Place {
+    struct Spot {
         double at;
         std::uint32_t member;
     };
-    std::vector<Place> places;
+    std::vector<Spot> spots;
     for (std::uint32_t member = 0; member < slots.size(); ++member) {
         for (std::uint32_t i = 0; i < slots[member]; ++i) {
-            places.push_back({(i + 0.5) / slots[member], member});
+            spots.push_back({(i + 0.5) / slots[member], member});
         }
     }
-    std::ranges::stable_sort(places, {}, &Place::at);
+    std::ranges::stable_sort(spots, {}, &Spot::at);
     std::vector<std::uint32_t> members;
-    members.reserve(places.size());
-    for (const auto& place : places) {
-        members.push_back(place.member);
+    members.reserve(spots.size());
+    for (const auto& spot : spots) {
+        members.push_back(spot.member);
     }
     return members;
 }

@@ -2,28 +2,15 @@
 #include "policy/table_image.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "policy/port_key.h"
+#include "policy/prefix_key.h"
 
 namespace weir {
 namespace {
 
 std::uint64_t key_of(const weir_rule_key& key) {
     return std::uint64_t{key.table} << 32 | key.class_id;
-}
-
-Cidr cidr_of(const weir_prefix& prefix) {
-    Address address;
-    std::memcpy(address.bytes.data(), prefix.address.bytes, address.bytes.size());
-    return Cidr{address, static_cast<std::uint8_t>(prefix.prefix_length)};
-}
-
-weir_prefix prefix_of(const Cidr& cidr) {
-    weir_prefix prefix{};
-    prefix.prefix_length = cidr.prefix_length;
-    std::memcpy(prefix.address.bytes, cidr.network.bytes.data(), cidr.network.bytes.size());
-    return prefix;
 }
 
 // Calls write for each element until the gate closes.

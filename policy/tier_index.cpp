@@ -9,8 +9,6 @@
 namespace weir {
 namespace {
 
-constexpr std::array kBoth{WEIR_EGRESS, WEIR_INGRESS};
-
 bool is_same(const TierRule& a, const TierRule& b) {
     return a.action == b.action && a.is_any_peer == b.is_any_peer && a.peers == b.peers &&
            a.ports == b.ports;
@@ -53,7 +51,7 @@ TierIndex::PolicyPtr TierIndex::upsert(const ObjectKey& key, PolicyPtr policy) {
     order_of(*record->policy).erase(record.get());
     auto old = std::exchange(record->policy, std::move(policy));
     order_of(*record->policy).insert(record.get());
-    for (const auto direction : kBoth) {
+    for (const auto direction : {WEIR_EGRESS, WEIR_INGRESS}) {
         const auto& before = direction == WEIR_INGRESS ? old->ingress : old->egress;
         const auto& after = record->of(direction);
         record->rules[direction].replace(

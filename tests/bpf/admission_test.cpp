@@ -9,8 +9,6 @@
 namespace weir::test {
 namespace {
 
-constexpr std::uint8_t kUdp = 17, kIcmp6 = 58;
-
 Bytes extension(std::uint8_t length = 0) {
     return {0, length, 0, 0, 0, 0, 0, 0};
 }

@@ -7,8 +7,6 @@
 namespace weir::test {
 namespace {
 
-constexpr std::uint8_t kTcp = 6, kUdp = 17, kSctp = 132, kIcmp = 1;
-
 TEST_F(PodTest, RepliesOfAnAllowedFlowPass) {
     deny_all(kPod, WEIR_INGRESS);
     ASSERT_TRUE(sends(to_peer(kSyn)));

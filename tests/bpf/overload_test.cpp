@@ -8,8 +8,6 @@
 namespace weir::test {
 namespace {
 
-constexpr std::uint8_t kSyn = 0x02, kRst = 0x04, kAck = 0x10, kUdp = 17;
-
 // The i-th of many flows to the peer; 80 is nobody's port here.
 Bytes nth(std::uint32_t i) {
     return to_peer(kSyn, static_cast<std::uint16_t>(i), static_cast<std::uint16_t>(81 + (i >> 16)));

@@ -9,7 +9,6 @@
 namespace weir::test {
 namespace {
 
-const SocketEnd kService{"10.96.0.1", kPort};
 constexpr ServiceSizes kSizes{
     .frontends = 64, .slots = 64, .backends = 64, .source_ranges = 64, .affinities = 64};
 

@@ -12,8 +12,6 @@
 namespace weir::test {
 namespace {
 
-const SocketEnd kService{"10.96.0.1", kPort};
-
 class ServiceChoiceTest : public ServiceTest {
 protected:
     void SetUp() override { ids_ = add_backends(kSocketFamilies[0]); }

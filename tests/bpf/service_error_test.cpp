@@ -7,8 +7,6 @@
 namespace weir::test {
 namespace {
 
-constexpr std::uint16_t kClient = 40000;
-
 TEST_F(ServicePodTest, ErrorsQuoteWhatThePodSent) {
     add_services();
     deny_all(kPod, WEIR_INGRESS);

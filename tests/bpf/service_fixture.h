@@ -20,6 +20,7 @@
 namespace weir::test {
 
 inline constexpr std::uint16_t kPort = 80; // of services
+inline const SocketEnd kService{"10.96.0.1", kPort};
 inline constexpr std::uint16_t kBackendPort = 8080;
 
 // What a socket of this family connects to.

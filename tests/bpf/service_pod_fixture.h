@@ -13,6 +13,7 @@
 
 namespace weir::test {
 
+inline constexpr std::uint16_t kClient = 40000; // the pod's port
 inline constexpr std::uint16_t kServicePort = 80;
 inline constexpr std::uint16_t kBackendPort = 8080;
 

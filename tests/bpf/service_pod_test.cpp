@@ -9,8 +9,6 @@
 namespace weir::test {
 namespace {
 
-constexpr std::uint16_t kClient = 40000;
-
 TEST_F(ServicePodTest, RequestsGoToTheBackendAndAnswersComeFromTheService) {
     add_services();
     for (const auto& [name, pod, service, backend] : kEnds) {

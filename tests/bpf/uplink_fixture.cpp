@@ -115,6 +115,18 @@ const std::vector<UplinkFamily> kUplinkFamilies = {
      "2001:db8:7::99", true},
 };
 
+std::vector<UplinkCase> all_uplink_cases() {
+    std::vector<UplinkCase> cases;
+    for (const auto& family : kUplinkFamilies)
+        for (const bool has_xdp : {false, true})
+            cases.push_back({family, has_xdp});
+    return cases;
+}
+
+std::string uplink_case_name(const testing::TestParamInfo<UplinkCase>& info) {
+    return std::string(info.param.family.name) + (info.param.has_xdp ? "Xdp" : "Tc");
+}
+
 const ServiceMaps& UplinkTest::maps() {
     return Node::instance().services.maps();
 }

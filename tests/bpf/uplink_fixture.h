@@ -52,6 +52,8 @@ struct UplinkCase {
     UplinkFamily family;
     bool has_xdp = false; // else the tc program alone
 };
+std::vector<UplinkCase> all_uplink_cases();
+std::string uplink_case_name(const testing::TestParamInfo<UplinkCase>& info);
 
 class UplinkTest : public ::testing::TestWithParam<UplinkCase> {
 protected:

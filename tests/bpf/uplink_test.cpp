@@ -8,19 +8,8 @@
 namespace weir::test {
 namespace {
 
-std::vector<UplinkCase> all_cases() {
-    std::vector<UplinkCase> cases;
-    for (const auto& family : kUplinkFamilies)
-        for (const bool has_xdp : {false, true})
-            cases.push_back({family, has_xdp});
-    return cases;
-}
-
-std::string case_name(const testing::TestParamInfo<UplinkCase>& info) {
-    return std::string(info.param.family.name) + (info.param.has_xdp ? "Xdp" : "Tc");
-}
-
-INSTANTIATE_TEST_SUITE_P(Uplink, UplinkTest, testing::ValuesIn(all_cases()), case_name);
+INSTANTIATE_TEST_SUITE_P(Uplink, UplinkTest, testing::ValuesIn(all_uplink_cases()),
+                         uplink_case_name);
 
 TEST_P(UplinkTest, ABackendOnThisNodeGetsThePacketWithItsSource) {
     add_service({add_local()});

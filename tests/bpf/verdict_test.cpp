@@ -8,8 +8,6 @@
 namespace weir::test {
 namespace {
 
-constexpr std::uint8_t kTcp = 6, kUdp = 17, kSctp = 132, kIcmp = 1, kIcmp6 = 58, kGre = 47;
-
 struct Case {
     const char* name;
     Bytes packet; // from the pod

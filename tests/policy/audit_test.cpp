@@ -21,7 +21,7 @@ TierPolicy denying_tier(const char* name, std::vector<Port> ports) {
     return policy;
 }
 
-AuthorizationPolicy authorization(std::string_view text, std::vector<std::uint16_t> denied) {
+AuthorizationPolicy denying_ports(std::string_view text, std::vector<std::uint16_t> denied) {
     AuthorizationPolicy policy;
     policy.name = name(text);
     policy.is_deny = true;
@@ -83,7 +83,7 @@ TEST_F(Audit, AnAuditedNamespaceAuditsEveryPolicyForItsPodsAsSubjects) {
     base.tier = Tier::kBaseline;
     upsert(denying_tier("top", {tcp(80)}));
     upsert(with_egress(policy("shop/p"), {}));
-    upsert(authorization("shop/a", {81}));
+    upsert(denying_ports("shop/a", {81}));
     upsert(base);
     auto shop = ns("shop");
     shop.is_audited = true;
@@ -102,7 +102,7 @@ TEST_F(Audit, AnAuditedNamespaceAuditsEveryPolicyForItsPodsAsSubjects) {
 }
 
 TEST_F(Audit, ADryRunDecidesNothingAndShowsWhatItWouldDeny) {
-    auto dry = authorization("shop/a", {80, 81});
+    auto dry = denying_ports("shop/a", {80, 81});
     dry.enforcement = Enforcement::kDryRun;
     upsert(dry);
     upsert(with_ingress(policy("shop/p"), {Rule{{}, {tcp(80), tcp(82)}, 0}}));

@@ -18,6 +18,14 @@ inline std::span<const std::byte> as_bytes(const Bytes& bytes) {
     return std::as_bytes(std::span(bytes));
 }
 
+enum IpProtocol : std::uint8_t {
+    kIcmp = 1,
+    kTcp = 6,
+    kUdp = 17,
+    kGre = 47,
+    kIcmp6 = 58,
+    kSctp = 132
+};
 enum TcpFlag : std::uint8_t { kFin = 1, kSyn = 2, kRst = 4, kPsh = 8, kAck = 16 };
 
 // ---- transports ----

@@ -27,7 +27,7 @@ DecodedFile slice(std::string_view text) {
 DecodedFile route(std::string_view spec) {
     return decode_file("f.yaml", manifest("gateway.networking.k8s.io/v1", "HTTPRoute", spec));
 }
-DecodedFile rule(std::string_view spec) {
+DecodedFile destination_rule(std::string_view spec) {
     return decode_file("f.yaml", manifest("networking.istio.io/v1", "DestinationRule", spec));
 }
 
@@ -205,8 +205,8 @@ TEST(DecodeRoute, Refusals) {
 TEST(DecodeDestinationRule, HostsAndLimits) {
     for (const auto* host : {"web", "web.x.svc", "web.x.svc.cluster.local"}) {
         const auto decoded = valid<DestinationRule>(
-            rule("host: " + std::string(host) +
-                 "\ntrafficPolicy: {connectionPool: {tcp: {maxConnections: 5}}}"));
+            destination_rule("host: " + std::string(host) +
+                             "\ntrafficPolicy: {connectionPool: {tcp: {maxConnections: 5}}}"));
         EXPECT_EQ(decoded.service.name.get(), "web");
         EXPECT_EQ(decoded.max_connections, 5U);
         EXPECT_EQ(decoded.outliers.consecutive, 0U);
@@ -214,8 +214,8 @@ TEST(DecodeDestinationRule, HostsAndLimits) {
 }
 
 TEST(DecodeDestinationRule, OutlierDefaultsAreIstios) {
-    const auto decoded =
-        valid<DestinationRule>(rule("host: web\ntrafficPolicy: {outlierDetection: {}}"));
+    const auto decoded = valid<DestinationRule>(
+        destination_rule("host: web\ntrafficPolicy: {outlierDetection: {}}"));
     EXPECT_EQ(decoded.outliers.consecutive, 5U);
     EXPECT_EQ(decoded.outliers.ejection_ms, 30'000U);
     EXPECT_EQ(decoded.outliers.interval_ms, 10'000U);
@@ -223,13 +223,14 @@ TEST(DecodeDestinationRule, OutlierDefaultsAreIstios) {
 }
 
 TEST(DecodeDestinationRule, Refusals) {
-    const DecodedFile file = rule("host: web\ntrafficPolicy: {outlierDetection: {interval: soon}}");
+    const DecodedFile file =
+        destination_rule("host: web\ntrafficPolicy: {outlierDetection: {interval: soon}}");
     EXPECT_TRUE(has_problem(file, Severity::kError,
                             {"", "spec.trafficPolicy.outlierDetection.interval", "no duration"},
                             "DestinationRule x/p"))
         << to_text(file.problems);
-    const DecodedFile other =
-        rule("host: '*.example.org'\ntrafficPolicy: {connectionPool: {tcp: {maxConnections: 5}}}");
+    const DecodedFile other = destination_rule(
+        "host: '*.example.org'\ntrafficPolicy: {connectionPool: {tcp: {maxConnections: 5}}}");
     EXPECT_TRUE(other.objects.empty());
     EXPECT_TRUE(has_problem(other, Severity::kWarning, {"", "spec.host", "no Service"},
                             "DestinationRule x/p"));

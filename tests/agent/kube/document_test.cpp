@@ -8,8 +8,6 @@
 namespace weir {
 namespace {
 
-using Kind = Value::Kind;
-
 Document parse(std::string_view text) {
     auto document = Document::parse({text, 1});
     EXPECT_TRUE(document.has_value()) << (document ? "" : document.error().what);
@@ -24,20 +22,20 @@ SyntaxError syntax_error(std::string_view text) {
 
 TEST(Document, PlainScalarsHaveTheTypesOfTheApiDecoder) {
     for (const auto* text : {"yes", "No", "on", "OFF", "true", "False", "y", "N"}) {
-        EXPECT_EQ(resolve_plain_scalar(text), Kind::kBoolean) << text;
+        EXPECT_EQ(resolve_plain_scalar(text), Value::Kind::kBoolean) << text;
     }
     for (const auto* text : {"1", "-1", "+1", "0x1f", "0o17", "017", "0b11", "1_000"}) {
-        EXPECT_EQ(resolve_plain_scalar(text), Kind::kInteger) << text;
+        EXPECT_EQ(resolve_plain_scalar(text), Value::Kind::kInteger) << text;
     }
     for (const auto* text : {"1.5", ".5", "1e3", "08", "-.inf", ".nan", "1."}) {
-        EXPECT_EQ(resolve_plain_scalar(text), Kind::kFloat) << text;
+        EXPECT_EQ(resolve_plain_scalar(text), Value::Kind::kFloat) << text;
     }
     for (const auto* text : {"", "~", "null", "Null", "NULL"}) {
-        EXPECT_EQ(resolve_plain_scalar(text), Kind::kNull) << text;
+        EXPECT_EQ(resolve_plain_scalar(text), Value::Kind::kNull) << text;
     }
     for (const auto* text : {"nULL", "tRUE", "1.2.3.4", "10.0.0.0/8", "2024-01-01", "-", ".", "0x",
                              "1e", "+", "yess", "fd00::1", "0b12"}) {
-        EXPECT_EQ(resolve_plain_scalar(text), Kind::kString) << text;
+        EXPECT_EQ(resolve_plain_scalar(text), Value::Kind::kString) << text;
     }
 }
 
@@ -55,11 +53,11 @@ TEST(Document, NumbersHaveTheirValue) {
 
 TEST(Document, QuotedAndTaggedScalarsAreWhatTheySay) {
     const Document document = parse("{a: 'yes', b: \"1\", c: !!str 5, d: !!int '7', e: !mine 5}");
-    EXPECT_EQ(document.root().find("a")->kind, Kind::kString);
-    EXPECT_EQ(document.root().find("b")->kind, Kind::kString);
-    EXPECT_EQ(document.root().find("c")->kind, Kind::kString);
+    EXPECT_EQ(document.root().find("a")->kind, Value::Kind::kString);
+    EXPECT_EQ(document.root().find("b")->kind, Value::Kind::kString);
+    EXPECT_EQ(document.root().find("c")->kind, Value::Kind::kString);
     EXPECT_EQ(to_integer(*document.root().find("d")), 7);
-    EXPECT_EQ(document.root().find("e")->kind, Kind::kString);
+    EXPECT_EQ(document.root().find("e")->kind, Value::Kind::kString);
 }
 
 TEST(Document, ValuesKnowWhereTheyAre) {
@@ -76,7 +74,7 @@ TEST(Document, JsonKeepsItsLines) {
     const Value* list = document.root().find("a")->find("b");
     EXPECT_EQ(list->first->next->text, "\u00e4/");
     EXPECT_EQ(list->first->next->line, 3U);
-    EXPECT_EQ(document.root().find("c")->kind, Kind::kBoolean);
+    EXPECT_EQ(document.root().find("c")->kind, Value::Kind::kBoolean);
 }
 
 TEST(Document, KeysBecomeStrings) {

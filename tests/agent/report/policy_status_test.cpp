@@ -10,11 +10,10 @@
 namespace weir {
 namespace {
 
-using namespace std::chrono_literals;
+using test::kReportedAt;
 using test::ReportedSet;
 using testing::HasSubstr;
 
-const std::chrono::system_clock::time_point kNow{1800000000s};
 const std::string kDomains =
     "spec: {tier: Admin, priority: 1, subject: {namespaces: {}}, egress: [{action: Accept, to: "
     "[{domainNames: [example.com]}]}]}";
@@ -30,7 +29,8 @@ std::optional<StatusWrite> write_of(const std::string& yaml) {
     ReportedSet set(Kind::kClusterNetworkPolicy);
     set.put(yaml);
     std::optional<StatusWrite> write;
-    set.visit([&](const ReportedObject& object) { write = policy_status_write(object, kNow); });
+    set.visit(
+        [&](const ReportedObject& object) { write = policy_status_write(object, kReportedAt); });
     return write;
 }
 
@@ -65,7 +65,8 @@ TEST(PolicyStatus, IsTheSameWhateverTheNodeReadBefore) {
     set.put(policy(kGood));
     set.put(policy(bad));
     std::optional<StatusWrite> kept;
-    set.visit([&](const ReportedObject& object) { kept = policy_status_write(object, kNow); });
+    set.visit(
+        [&](const ReportedObject& object) { kept = policy_status_write(object, kReportedAt); });
     const auto fresh = write_of(policy(bad));
     ASSERT_TRUE(kept);
     ASSERT_TRUE(fresh);

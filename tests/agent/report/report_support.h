@@ -2,6 +2,8 @@
 // Objects as the API serves them, and findings about them, for tests of what is reported.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -10,6 +12,8 @@
 
 namespace weir::test {
 
+inline constexpr std::chrono::system_clock::time_point kReportedAt{
+    std::chrono::seconds(1800000000)};
 inline const std::string kUid = "11111111-2222-3333-4444-555555555555";
 
 // Of "NetworkPolicy shop/web".

@@ -13,7 +13,7 @@
 namespace weir {
 namespace {
 
-using namespace std::chrono_literals;
+using test::kReportedAt;
 using test::object_yaml;
 using test::ReportedSet;
 using testing::ElementsAre;
@@ -21,7 +21,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-const std::chrono::system_clock::time_point kNow{1800000000s};
 const std::string kParent = "{group: \"\", kind: Service, name: web, port: 80}";
 const std::string kBackends =
     "backendRefs: [{name: v1, port: 80, weight: 9}, {name: v2, port: 80}]";
@@ -68,7 +67,7 @@ protected:
     std::optional<StatusWrite> write() const {
         std::optional<StatusWrite> write;
         set_.visit([&](const ReportedObject& object) {
-            write = route_status_write(object, services_, kNow);
+            write = route_status_write(object, services_, kReportedAt);
         });
         return write;
     }

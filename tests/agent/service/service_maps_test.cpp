@@ -20,7 +20,7 @@ std::string numbered(int number, int endpoints) {
     return service(name, "clusterIP: 10.96." + net + "\nports: [{port: 80}]") + slice(name, all);
 }
 
-const std::string kWeb = service("web", "clusterIP: 10.96.0.1\nports: [{port: 80}]");
+const std::string kWebAndPort = service("web", "clusterIP: 10.96.0.1\nports: [{port: 80}]");
 
 TEST(ServiceMaps, OneSliceTouchesItsServiceAlone) {
     ServiceLab lab;
@@ -43,7 +43,7 @@ TEST(ServiceMaps, TheSameAgainWritesNothing) {
 
 TEST(ServiceMaps, AChangeOfStateAloneLeavesTheOthersIds) {
     ServiceLab lab;
-    lab.apply(kWeb + slice("web", {ready("10.1.0.1"), ready("10.1.0.2")}));
+    lab.apply(kWebAndPort + slice("web", {ready("10.1.0.1"), ready("10.1.0.2")}));
     const auto id = lab.backend_id("10.1.0.2:8080");
     lab.apply(slice("web", {not_ready("10.1.0.1"), ready("10.1.0.2")}));
     EXPECT_EQ(lab.backend("10.1.0.1:8080").state, WEIR_BACKEND_DRAINING);
@@ -52,7 +52,7 @@ TEST(ServiceMaps, AChangeOfStateAloneLeavesTheOthersIds) {
 
 TEST(ServiceMaps, RemovedBackendsKeepTheirIdUntilReleased) {
     ServiceLab lab;
-    lab.apply(kWeb + slice("web", {ready("10.1.0.1"), ready("10.1.0.2")}));
+    lab.apply(kWebAndPort + slice("web", {ready("10.1.0.1"), ready("10.1.0.2")}));
     const auto id = lab.backend_id("10.1.0.1:8080");
     const auto generation = lab.backend("10.1.0.1:8080").generation;
     lab.apply(slice("web", {ready("10.1.0.2")}));
@@ -68,7 +68,7 @@ TEST(ServiceMaps, RemovedBackendsKeepTheirIdUntilReleased) {
 
 TEST(ServiceMaps, ABackendThatComesBackIsTheSame) {
     ServiceLab lab;
-    lab.apply(kWeb + slice("web", {ready("10.1.0.1"), ready("10.1.0.2")}));
+    lab.apply(kWebAndPort + slice("web", {ready("10.1.0.1"), ready("10.1.0.2")}));
     const auto before = lab.backend("10.1.0.1:8080");
     lab.apply(slice("web", {ready("10.1.0.2")}));
     lab.apply(slice("web", {ready("10.1.0.1"), ready("10.1.0.2")}));
