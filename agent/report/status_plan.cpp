@@ -11,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kSettle = 30s; // until the watch tells of the newer version
-constexpr auto kRetryAfter = 1min;
+constexpr auto kWriteAgainAfter = 1min;
 constexpr auto kNotSoon = 30min; // no right, no such subresource; or written, and of no effect
 
 } // namespace
@@ -52,7 +52,7 @@ void StatusPlan::answer(const StatusWrite& write, unsigned status, Time now) {
     const auto found = entries_.find(to_string(write.object));
     // Observed anew meanwhile: then that is to be written.
     if (found == entries_.end() || found->second.write.version != write.version) return;
-    found->second.due = now + (is_outdated ? kSettle : is_away ? kRetryAfter : kNotSoon);
+    found->second.due = now + (is_outdated ? kSettle : is_away ? kWriteAgainAfter : kNotSoon);
 }
 
 std::optional<StatusPlan::Time> StatusPlan::due() const {

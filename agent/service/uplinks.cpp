@@ -24,7 +24,7 @@
 namespace weir {
 namespace {
 
-constexpr std::chrono::seconds kLookEvery{5};
+constexpr std::chrono::seconds kLookForUplinksEvery{5};
 constexpr const char* kNone = "none";
 constexpr const char* kAuto = "auto";
 
@@ -92,7 +92,7 @@ void Uplinks::start(const std::vector<Address>& node) {
 }
 
 void Uplinks::wait() {
-    timer_.expires_after(kLookEvery);
+    timer_.expires_after(kLookForUplinksEvery);
     timer_.async_wait([this](const boost::system::error_code& error) {
         if (error) return; // the agent ends
         update();
