@@ -13,6 +13,7 @@
 #include "bench/churn.h"
 #include "bench/compile.h"
 #include "bench/dataplane.h"
+#include "bench/kube_proxy.h"
 #include "bench/memory.h"
 #include "bench/report.h"
 #include "bench/roundtrip.h"
@@ -56,11 +57,11 @@ int main(int argc, char** argv) {
                    "Policies of the large cluster, cluster-wide and identity policies included")
         ->check(CLI::Range(100, 1'000'000));
     app.add_option("--seconds", seconds, "How long churn lasts")->check(CLI::Range(1, 3600));
-    const std::vector<std::string> suites_known{"dataplane", "services", "roundtrip", "compile",
-                                                "growth",    "churn",    "memory"};
-    app.add_option(
-           "suite", only,
-           "dataplane, services, roundtrip, compile, growth, churn, memory; all when none is named")
+    const std::vector<std::string> suites_known{"dataplane", "services", "kube-proxy", "roundtrip",
+                                                "compile",   "growth",   "churn",      "memory"};
+    app.add_option("suite", only,
+                   "dataplane, services, kube-proxy, roundtrip, compile, growth, churn, memory; "
+                   "all when none is named")
         ->check(CLI::IsMember(suites_known));
     CLI11_PARSE(app, argc, argv);
     find_agent();
@@ -73,6 +74,7 @@ int main(int argc, char** argv) {
              auto done = measure_services(report, rounds);
              return done ? measure_service_packets(report, rounds) : done;
          }},
+        {"kube-proxy", [&](Report& report) { return measure_kube_proxy(report, rounds); }},
         {"roundtrip", [&](Report& report) { return measure_roundtrip(report, rounds); }},
         {"compile",
          [&](Report& report) {

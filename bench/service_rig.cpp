@@ -9,12 +9,10 @@
 #include <span>
 #include <vector>
 
+#include "tests/support/lab_process.h"
+
 namespace weir::bench {
 namespace {
-
-constexpr std::uint32_t kServiceBase = 0x0a600000; // 10.96.0.0
-constexpr std::uint32_t kBackendBase = 0x0a000000; // 10.0.0.0
-constexpr std::uint32_t kBackendAddresses = 3;     // that the bench's loopback has
 
 weir_address mapped(std::uint32_t v4) {
     weir_address address{};
@@ -48,7 +46,7 @@ Result<> write_services(const ServiceDataplane& dataplane, const ServiceLoad& lo
         for (std::uint32_t i = 0; i < load.backends; ++i) {
             weir_backend backend{};
             backend.address = mapped(kBackendBase + 1 + i % kBackendAddresses);
-            backend.port = htons(8080);
+            backend.port = htons(kBackendPort);
             backend.state = WEIR_BACKEND_ACTIVE;
             backend.service = service.id;
             backend.generation = 1;
@@ -64,7 +62,7 @@ Result<> write_services(const ServiceDataplane& dataplane, const ServiceLoad& lo
         for (const std::uint8_t protocol : {IPPROTO_TCP, IPPROTO_UDP}) {
             weir_service_key key{};
             key.address = mapped(kServiceBase + number);
-            key.port = htons(80);
+            key.port = htons(kServicePort);
             key.protocol = protocol;
             keys.push_back(key);
             services.push_back(service);
@@ -73,6 +71,23 @@ Result<> write_services(const ServiceDataplane& dataplane, const ServiceLoad& lo
     auto outcome = maps.services.update(std::span<const weir_service_key>(keys),
                                         std::span<const weir_service>(services));
     if (outcome.error) return std::unexpected(*outcome.error);
+    return {};
+}
+
+Result<ServiceDataplane> load_services(const ServiceLoad& load) {
+    auto dataplane = ServiceDataplane::open({.bpffs = {}, .sizes = sizes_of(load)});
+    if (!dataplane) return dataplane;
+    if (auto done = write_services(*dataplane, load); !done) return std::unexpected(done.error());
+    return dataplane;
+}
+
+Result<> make_service_addresses() {
+    const auto made = run_command({"ip", "-batch", "-"},
+                                  {.input = "link set lo up\naddr add 10.0.0.1/32 dev lo\n"
+                                            "addr add 10.0.0.2/32 dev lo\naddr add 10.0.0.3/32 dev "
+                                            "lo\nroute add 10.96.0.0/12 dev lo\n",
+                                   .netns = {}});
+    if (!made.ok()) return failure("ip: " + made.err);
     return {};
 }
 

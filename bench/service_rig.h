@@ -9,9 +9,16 @@
 
 namespace weir::bench {
 
+// Where they are: services from the base on, each backend at the next of the addresses.
+inline constexpr std::uint32_t kServiceBase = 0x0a600000; // 10.96.0.0
+inline constexpr std::uint16_t kServicePort = 80;
+inline constexpr std::uint32_t kBackendBase = 0x0a000000; // 10.0.0.0, the first at 10.0.0.1
+inline constexpr std::uint32_t kBackendAddresses = 3;
+inline constexpr std::uint16_t kBackendPort = 8080;
+
 struct ServiceLoad {
-    std::uint32_t services = 0;    // 10.96.0.0 and on, port 80, TCP and UDP
-    std::uint32_t backends = 0;    // of each: one slot each, 10.0.0.1 and on, port 8080
+    std::uint32_t services = 0;    // each for TCP and UDP
+    std::uint32_t backends = 0;    // of each: one slot each
     std::uint32_t with_maglev = 0; // services that have a table as well
 };
 
@@ -24,6 +31,13 @@ ServiceSizes sizes_of(const ServiceLoad& load);
 
 // Fills the maps as the agent would: arrays by storing, frontends in one batch.
 Result<> write_services(const ServiceDataplane& dataplane, const ServiceLoad& load);
+
+// A private dataplane with these services.
+Result<ServiceDataplane> load_services(const ServiceLoad& load);
+
+// Gives the loopback of this network namespace the backends' addresses, and a route to the
+// services.
+Result<> make_service_addresses();
 
 // Bytes that the kernel charges for all of its maps.
 std::uint64_t memory_of(const ServiceDataplane& dataplane);

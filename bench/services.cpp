@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "bench/service_client.h"
 #include "bench/service_rig.h"
 #include "bench/services.skel.h"
 #include "bench/stopwatch.h"
@@ -32,27 +33,10 @@ constexpr ServiceLoad kMany{.services = 50'000, .backends = 3};
 constexpr ServiceLoad kLarge{.services = 10'000, .backends = 10, .with_maglev = 100};
 constexpr double kMegabyte = 1 << 20;
 constexpr int kConnects = 20'000;
-constexpr int kStreams = 2'000;
 constexpr std::uint32_t kInUse = 16; // services that a node's processes connect to, again and again
 constexpr std::uint32_t kRepeat = 65'536;
 
 using Skeleton = std::unique_ptr<services_bpf, decltype(&services_bpf__destroy)>;
-
-sockaddr_in at(std::uint32_t v4, std::uint16_t port) {
-    sockaddr_in end{};
-    end.sin_family = AF_INET;
-    end.sin_port = htons(port);
-    end.sin_addr.s_addr = htonl(v4);
-    return end;
-}
-
-sockaddr_in service(std::uint32_t number) {
-    return at(0x0a600000 + number, 80);
-}
-
-bool connects(int socket, const sockaddr_in& end) {
-    return ::connect(socket, reinterpret_cast<const sockaddr*>(&end), sizeof(end)) == 0;
-}
 
 // UDP: nothing but the call. is_fresh: each time a new socket.
 Result<> connect_often(std::uint32_t services, bool is_fresh) {
@@ -60,43 +44,10 @@ Result<> connect_often(std::uint32_t services, bool is_fresh) {
     std::uint32_t number = 0;
     for (int i = 0; i < kConnects; ++i) {
         if (is_fresh) socket = Fd(::socket(AF_INET, SOCK_DGRAM, 0));
-        number = (number + 40'503) % services; // visits all, in no order of memory
-        if (!connects(socket.value(), service(number))) return failure_errno("connect");
+        number = next_service(number, services);
+        if (!connects(socket.value(), service_end(number))) return failure_errno("connect");
     }
     return {};
-}
-
-// The median time of connect(), in microseconds, to who listens at the backends.
-// services: 0: to the backends themselves, one after the other.
-Result<double> stream_connect(std::uint32_t services) {
-    Samples samples;
-    std::vector<Fd> listeners;
-    for (std::uint32_t i = 1; i <= 3; ++i) {
-        const sockaddr_in here = at(0x0a000000 + i, 8080);
-        const int on = 1;
-        Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
-        ::setsockopt(listener.value(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-        if (::bind(listener.value(), reinterpret_cast<const sockaddr*>(&here), sizeof(here)) != 0 ||
-            ::listen(listener.value(), 64) != 0)
-            return failure_errno("listen");
-        listeners.push_back(std::move(listener));
-    }
-    std::uint32_t number = 0;
-    for (int i = 0; i < kStreams; ++i) {
-        const linger at_once{.l_onoff = 1, .l_linger = 0};
-        const Fd socket(::socket(AF_INET, SOCK_STREAM, 0));
-        ::setsockopt(socket.value(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-        number = (number + 40'503) % std::max(services, 3u);
-        const sockaddr_in to = services == 0 ? at(0x0a000001 + number, 8080) : service(number);
-        const auto begin = std::chrono::steady_clock::now();
-        if (!connects(socket.value(), to)) return failure_errno("connect a stream");
-        samples.push_back(
-            std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin)
-                .count());
-        for (const Fd& listener : listeners)
-            const Fd accepted(::accept(listener.value(), nullptr, nullptr));
-    }
-    return median(samples);
 }
 
 class ServiceBench {
@@ -109,7 +60,7 @@ public:
         for (std::uint32_t i = 0; i < kMany.services; ++i) {
             weir_service_key key{};
             key.address.words[2] = htonl(0xffff);
-            key.address.words[3] = service(i).sin_addr.s_addr;
+            key.address.words[3] = service_end(i).sin_addr.s_addr;
             key.port = htons(80);
             key.protocol = IPPROTO_UDP;
             const weir_service value{};
@@ -173,14 +124,6 @@ private:
     Skeleton skeleton_;
 };
 
-Result<ServiceDataplane> load(const ServiceLoad& services) {
-    auto dataplane = ServiceDataplane::open({.bpffs = {}, .sizes = sizes_of(services)});
-    if (!dataplane) return dataplane;
-    if (auto done = write_services(*dataplane, services); !done)
-        return std::unexpected(done.error());
-    return dataplane;
-}
-
 // What is measured, in nanoseconds.
 struct Series {
     Samples hot, again, fresh, many, many_lookup;
@@ -195,9 +138,9 @@ Result<> add_net(Samples& into, const Result<double>& measured, const Result<dou
 }
 
 Result<> measure_connect(Report& report, const ServiceBench& bench, int rounds) {
-    auto one = load(kOne);
+    auto one = load_services(kOne);
     if (!one) return std::unexpected(one.error());
-    auto many = load(kMany);
+    auto many = load_services(kMany);
     if (!many) return std::unexpected(many.error());
     Series series;
     for (int round = 0; round < rounds; ++round) {
@@ -224,7 +167,7 @@ Result<> measure_connect(Report& report, const ServiceBench& bench, int rounds) 
 }
 
 Result<> measure_streams(Report& report, const ServiceBench& bench, int rounds) {
-    auto loaded = load(kLoaded);
+    auto loaded = load_services(kLoaded);
     if (!loaded) return std::unexpected(loaded.error());
     Samples direct, through, through_all, watched;
     const auto measure = [](Samples& into, std::uint32_t services) -> Result<> {
@@ -280,12 +223,7 @@ Result<> measure_maps(Report& report) {
 
 Result<> measure_inside(Report& report, int rounds) {
     if (::unshare(CLONE_NEWNET) != 0) return failure_errno("make a network namespace");
-    const auto made = run_command({"ip", "-batch", "-"},
-                                  {.input = "link set lo up\naddr add 10.0.0.1/32 dev lo\n"
-                                            "addr add 10.0.0.2/32 dev lo\naddr add 10.0.0.3/32 dev "
-                                            "lo\nroute add 10.96.0.0/12 dev lo\n",
-                                   .netns = {}});
-    if (!made.ok()) return failure("ip: " + made.err);
+    if (auto made = make_service_addresses(); !made) return made;
     auto bench = ServiceBench::open();
     if (!bench) return std::unexpected(bench.error());
     if (auto done = measure_connect(report, *bench, rounds); !done) return done;
