@@ -2,6 +2,7 @@
 #include "loader/netlink.h"
 
 #include <libmnl/libmnl.h>
+#include <sys/socket.h>
 
 #include <array>
 
@@ -23,7 +24,7 @@ void Netlink::Closer::operator()(mnl_socket* socket) const {
 
 Result<Netlink> Netlink::open(int bus) {
     Netlink netlink;
-    netlink.socket_.reset(mnl_socket_open(bus));
+    netlink.socket_.reset(mnl_socket_open2(bus, SOCK_CLOEXEC));
     if (!netlink.socket_ || mnl_socket_bind(netlink.socket_.get(), 0, MNL_SOCKET_AUTOPID) < 0)
         return failure_errno("open a netlink socket");
     return netlink;

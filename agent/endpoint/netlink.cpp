@@ -9,16 +9,12 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
-#include <memory>
+#include <utility>
+
+#include "loader/netlink.h"
 
 namespace weir {
 namespace {
-
-struct SocketCloser {
-    void operator()(mnl_socket* socket) const { mnl_socket_close(socket); }
-};
-using Handler = std::function<void(const nlmsghdr*)>;
-using Buffer = std::array<char, 65536>;
 
 constexpr std::size_t kAttributes = 64;
 using Attributes = std::array<const nlattr*, kAttributes>;
@@ -35,37 +31,29 @@ Attributes attributes_of(const nlmsghdr* message, unsigned header_size) {
     return attributes;
 }
 
-int call_handler(const nlmsghdr* message, void* handler) {
-    (*static_cast<const Handler*>(handler))(message);
-    return MNL_CB_OK;
-}
-
 // Sends the request and hands each message of the answer to the handler.
-Result<> ask(nlmsghdr* request, const Handler& handler) {
-    const std::unique_ptr<mnl_socket, SocketCloser> socket(
-        mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
-    if (!socket || mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) < 0)
-        return failure_errno("open a netlink socket");
-    request->nlmsg_seq = 1;
+Result<> ask(nlmsghdr* request, const Netlink::Handler& handler) {
+    auto netlink = Netlink::open(NETLINK_ROUTE);
+    if (!netlink) return std::unexpected(std::move(netlink.error()));
     request->nlmsg_flags = static_cast<std::uint16_t>(request->nlmsg_flags | NLM_F_REQUEST);
     if ((request->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
         request->nlmsg_flags = static_cast<std::uint16_t>(request->nlmsg_flags | NLM_F_ACK);
-    if (mnl_socket_sendto(socket.get(), request, request->nlmsg_len) < 0)
-        return failure_errno("ask rtnetlink");
-    const auto buffer = std::make_unique<Buffer>();
-    for (int status = MNL_CB_OK; status > MNL_CB_STOP;) {
-        const auto length = mnl_socket_recvfrom(socket.get(), buffer->data(), buffer->size());
-        if (length < 0) return failure_errno("read from rtnetlink");
-        status = mnl_cb_run(buffer->data(), static_cast<std::size_t>(length), 1,
-                            mnl_socket_get_portid(socket.get()), call_handler,
-                            const_cast<Handler*>(&handler));
-        if (status < 0) return failure_errno("read from rtnetlink");
+    return netlink->ask(request, handler);
+}
+
+std::size_t header_size(std::uint16_t type) {
+    switch (type) {
+        case RTM_GETLINK:
+            return sizeof(ifinfomsg);
+        case RTM_GETROUTE:
+            return sizeof(rtmsg);
+        default:
+            return sizeof(ifaddrmsg);
     }
-    return {};
 }
 
 // A dump that changed while it was made (EINTR) is made again.
-Result<> dump(std::uint16_t type, std::uint8_t family, const Handler& handler,
+Result<> dump(std::uint16_t type, std::uint8_t family, const Netlink::Handler& handler,
               const std::function<void()>& restart) {
     for (int attempt = 1;; ++attempt) {
         restart();
@@ -73,9 +61,9 @@ Result<> dump(std::uint16_t type, std::uint8_t family, const Handler& handler,
         nlmsghdr* request = mnl_nlmsg_put_header(buffer.data());
         request->nlmsg_type = type;
         request->nlmsg_flags = NLM_F_DUMP;
-        // Both headers begin with the family and are zero otherwise.
-        auto* header = static_cast<std::uint8_t*>(mnl_nlmsg_put_extra_header(
-            request, type == RTM_GETLINK ? sizeof(ifinfomsg) : sizeof(ifaddrmsg)));
+        // Each of the headers begins with the family and is zero otherwise.
+        auto* header =
+            static_cast<std::uint8_t*>(mnl_nlmsg_put_extra_header(request, header_size(type)));
         *header = family;
         auto done = ask(request, handler);
         if (done || done.error().code != EINTR || attempt == 5) return done;
@@ -100,6 +88,18 @@ std::optional<Address> parse_address(const ifaddrmsg& header, const nlattr* valu
     address.bytes[10] = address.bytes[11] = 0xff;
     std::memcpy(address.bytes.data() + 12, mnl_attr_get_payload(value), 4);
     return address;
+}
+
+// The interface of a route, or those of its next hops.
+void add_interfaces(const Attributes& route, std::set<std::uint32_t>& interfaces) {
+    if (route[RTA_OIF] != nullptr) interfaces.insert(mnl_attr_get_u32(route[RTA_OIF]));
+    if (route[RTA_MULTIPATH] == nullptr) return;
+    const auto* hop = static_cast<const rtnexthop*>(mnl_attr_get_payload(route[RTA_MULTIPATH]));
+    int left = mnl_attr_get_payload_len(route[RTA_MULTIPATH]);
+    for (; RTNH_OK(hop, left); hop = RTNH_NEXT(hop)) {
+        interfaces.insert(static_cast<std::uint32_t>(hop->rtnh_ifindex));
+        left -= static_cast<int>(RTNH_ALIGN(hop->rtnh_len));
+    }
 }
 
 } // namespace
@@ -148,6 +148,24 @@ Result<std::vector<Address>> list_addresses(std::uint32_t ifindex) {
     auto done = dump(RTM_GETADDR, AF_UNSPEC, keep, [&] { addresses.clear(); });
     if (!done) return std::unexpected(std::move(done.error()));
     return addresses;
+}
+
+Result<std::set<std::uint32_t>> list_default_interfaces() {
+    std::set<std::uint32_t> interfaces;
+    const auto keep = [&](const nlmsghdr* message) {
+        const auto* route = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(message));
+        if (message->nlmsg_type != RTM_NEWROUTE || route->rtm_dst_len != 0 ||
+            route->rtm_type != RTN_UNICAST)
+            return;
+        const Attributes attributes = attributes_of(message, sizeof(rtmsg));
+        if (attributes[RTA_TABLE] != nullptr &&
+            mnl_attr_get_u32(attributes[RTA_TABLE]) != RT_TABLE_MAIN)
+            return;
+        add_interfaces(attributes, interfaces);
+    };
+    auto done = dump(RTM_GETROUTE, AF_UNSPEC, keep, [&] { interfaces.clear(); });
+    if (!done) return std::unexpected(std::move(done.error()));
+    return interfaces;
 }
 
 Result<std::optional<std::int32_t>> find_nsid(int netns_fd) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,9 @@ Link parse_link(const nlmsghdr* message);
 Result<std::vector<Link>> list_links();
 // The interface's addresses of both families, in the kernel's order.
 Result<std::vector<Address>> list_addresses(std::uint32_t ifindex);
+// Those through which the node reaches the rest of the world: of the default routes of both
+// families in the main table, and of each next hop of theirs.
+Result<std::set<std::uint32_t>> list_default_interfaces();
 // The id by which this namespace knows the one behind the fd; none if it has no id for it.
 Result<std::optional<std::int32_t>> find_nsid(int netns_fd);
 

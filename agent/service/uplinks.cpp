@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <cstring>
@@ -17,7 +18,6 @@
 
 #include "agent/config.h"
 #include "agent/endpoint/netlink.h"
-#include "agent/service/default_routes.h"
 #include "loader/fd.h"
 #include "loader/version_folder.h"
 
@@ -53,6 +53,18 @@ bool is_routable(const Address& address) {
     return address.is_v4() || (address.bytes[0] != 0xfe || (address.bytes[1] & 0xc0) != 0x80);
 }
 
+Result<std::set<std::string>> default_interfaces() {
+    auto interfaces = list_default_interfaces();
+    if (!interfaces) return std::unexpected(std::move(interfaces.error()));
+    std::set<std::string> names;
+    for (const std::uint32_t ifindex : *interfaces) {
+        std::array<char, IFNAMSIZ> name{};
+        // One that is gone by now has no default route either.
+        if (::if_indextoname(ifindex, name.data()) != nullptr) names.insert(name.data());
+    }
+    return names;
+}
+
 bool is_same(const weir_uplink& a, const weir_uplink& b) {
     return std::memcmp(&a, &b, sizeof(a)) == 0;
 }
@@ -62,8 +74,10 @@ bool is_same(const weir_uplink& a, const weir_uplink& b) {
 Result<std::unique_ptr<Uplinks>> Uplinks::open(boost::asio::io_context& context,
                                                const Config& config,
                                                const ServiceDataplane& services) {
-    if (config.uplinks.empty() ||
-        std::ranges::find(config.uplinks, kNone) != config.uplinks.end()) {
+    const bool is_none = std::ranges::find(config.uplinks, kNone) != config.uplinks.end();
+    if (is_none && config.uplinks.size() > 1)
+        return failure("--uplink none goes with no other interface: leave it out, or the others");
+    if (config.uplinks.empty() || is_none) {
         const auto folder = prepare_version_folder(config.bpffs);
         if (!folder) return std::unexpected(folder.error());
         if (auto off = detach_uplinks(*folder); !off) return std::unexpected(off.error());
@@ -102,7 +116,12 @@ void Uplinks::wait() {
 
 void Uplinks::update() {
     std::set<std::string> names = names_;
-    if (names.erase(kAuto) != 0) names.merge(default_route_interfaces());
+    if (names.erase(kAuto) != 0) {
+        auto found = default_interfaces();
+        // Those that it has stay: a question that failed says nothing about them.
+        if (!found) return spdlog::error("uplinks: {}", found.error().what);
+        names.merge(*found);
+    }
     std::vector<Uplink> before = std::exchange(uplinks_, {});
     for (const auto& name : names) {
         const auto known = std::ranges::find(before, name, &Uplink::name);
@@ -126,7 +145,7 @@ Result<> Uplinks::write_node() {
     own.last_port = ports_.last;
     for (const auto& uplink : uplinks_) {
         const auto addresses = list_addresses(::if_nametoindex(uplink.name.c_str()));
-        if (!addresses) continue;
+        if (!addresses) return std::unexpected(addresses.error());
         for (const auto& address : *addresses) {
             auto& slot = address.is_v4() ? own.v4 : own.v6;
             const bool is_nodes = std::ranges::find(node_, address) != node_.end();
