@@ -98,7 +98,7 @@ void add_interfaces(const Attributes& route, std::set<std::uint32_t>& interfaces
     int left = mnl_attr_get_payload_len(route[RTA_MULTIPATH]);
     for (; RTNH_OK(hop, left); hop = RTNH_NEXT(hop)) {
         interfaces.insert(static_cast<std::uint32_t>(hop->rtnh_ifindex));
-        left -= static_cast<int>(RTNH_ALIGN(hop->rtnh_len));
+        left -= RTNH_ALIGN(hop->rtnh_len);
     }
 }
 
