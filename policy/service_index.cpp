@@ -109,6 +109,7 @@ void ServiceIndex::put_route(const std::shared_ptr<const TrafficRoute>& route, i
         }
         touch(parent.service);
         for (const auto& backend : route->backends) {
+            if (backend.service.name.get().empty()) continue;
             auto& users = records_[backend.service].users;
             if (sign > 0) {
                 users.push_back(parent.service);

@@ -109,9 +109,10 @@ struct TrafficRoute {
 
         bool operator==(const Parent&) const = default;
     };
-    // Where the traffic goes.
+    // Where a share of the traffic goes. One that may not be used, or does not exist, keeps its
+    // weight: its share is refused.
     struct Backend {
-        ObjectName service;
+        ObjectName service;     // empty name: no Service but another kind
         std::uint16_t port = 0; // of the Service
         std::uint32_t weight = 1;
 

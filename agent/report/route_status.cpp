@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "policy/route_reference.h"
 #include "policy/service_index.h"
 #include "policy/service_plan.h"
 
@@ -14,6 +15,7 @@ namespace weir {
 namespace {
 
 constexpr const char* kResolved = "all backendRefs may be used";
+constexpr const char* kShareIsRefused = "; its share of the connections is refused";
 
 // What a condition says: status, reason and message.
 struct Saying {
@@ -21,13 +23,6 @@ struct Saying {
     std::string reason;
     std::string message;
 };
-
-const ServicePort* find_port(const Service& service, std::int64_t port) {
-    const auto found = std::ranges::find_if(service.ports, [port](const ServicePort& one) {
-        return one.port == port && one.protocol == IPPROTO_TCP;
-    });
-    return found == service.ports.end() ? nullptr : &*found;
-}
 
 const Service* find_service(const ServiceIndex& services, const ObjectName& name) {
     const ServiceRecord* record = services.find(name);
@@ -82,7 +77,7 @@ private:
             return unsupported(route_->not_applied.get() +
                                "; the Service's traffic stays as it is");
         }
-        if (parent.port && find_port(service, *parent.port) == nullptr) {
+        if (parent.port && find_tcp_port(service, *parent.port) == nullptr) {
             return {false, "NoMatchingParent",
                     fmt::format("the Service has no TCP port {}", *parent.port)};
         }
@@ -117,7 +112,8 @@ private:
     Saying resolved() const {
         switch (object_.facts.references) {
             case RouteReferences::kInvalidKind:
-                return {false, "InvalidKind", "a backendRef is no Service: name Services"};
+                return {false, "InvalidKind",
+                        std::string("a backendRef is no Service: name Services") + kShareIsRefused};
             case RouteReferences::kNotPermitted:
                 return {false, "RefNotPermitted",
                         "a backendRef is in another namespace: name Services of the route's"};
@@ -132,13 +128,9 @@ private:
 
     Saying found() const {
         for (const auto& backend : route_->backends) {
-            const Service* service = find_service(services_, backend.service);
-            if (service != nullptr && find_port(*service, backend.port) != nullptr) continue;
-            return {
-                false, "BackendNotFound",
-                fmt::format("there is no Service {}/{} with the TCP port {}; the others have "
-                            "its share of the traffic",
-                            backend.service.ns.get(), backend.service.name.get(), backend.port)};
+            const auto flaw = flaw_of(services_, backend);
+            if (flaw != ReferenceFlaw::kNotFound) continue;
+            return {false, "BackendNotFound", describe(flaw, backend) + kShareIsRefused};
         }
         return {true, "ResolvedRefs", kResolved};
     }

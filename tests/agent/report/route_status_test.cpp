@@ -112,7 +112,7 @@ TEST_F(RouteStatus, BackendsAreResolved) {
     EXPECT_THAT(conditions(), ElementsAre(testing::_, "ResolvedRefs=False BackendNotFound"));
     put(route("backendRefs: [{name: v1, kind: Bucket, group: example.com}]"));
     EXPECT_THAT(conditions(),
-                ElementsAre("Accepted=False UnsupportedValue", "ResolvedRefs=False InvalidKind"));
+                ElementsAre("Accepted=True Accepted", "ResolvedRefs=False InvalidKind"));
     put(route("backendRefs: [{name: v1, namespace: other, port: 80}]"));
     EXPECT_THAT(conditions(), ElementsAre("Accepted=False UnsupportedValue",
                                           "ResolvedRefs=False RefNotPermitted"));

@@ -50,9 +50,61 @@ TEST(ServiceRoute, EndpointsOfABackendServiceAreFollowed) {
     lab.apply(slice("new", {ready("10.1.2.1")}));
     EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080 10.1.2.1:8080");
     lab.apply(slice("new", {not_ready("10.1.2.1")}));
-    EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080") << "who has nobody leaves it to others";
+    EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080 refused");
     lab.remove(Kind::kService, "old");
     EXPECT_EQ(lab.inside("10.96.0.1:80"), "refused");
+}
+
+TEST(ServiceRoute, TheShareOfWhatLeadsNowhereIsRefused) {
+    ServiceLab lab;
+    lab.apply(shop() + route("web", "old=60 gone=40"));
+    EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080*3 refused*2") << "no such Service";
+    lab.apply(service("gone", "clusterIP: 10.96.0.4\nports: [{port: 80}]"));
+    EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080*3 refused*2") << "no endpoints";
+    lab.restart();
+    EXPECT_TRUE(lab.last().is_empty()) << "an agent that comes back finds its slots";
+    lab.apply(slice("gone", {ready("10.1.4.1")}));
+    EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080*3 10.1.4.1:8080*2");
+    lab.apply(service("gone", "clusterIP: 10.96.0.4\nports: [{port: 81}]"));
+    EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080*3 refused*2") << "no such port";
+    lab.apply(route("web", "old=60 gone=0"));
+    EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080");
+    lab.apply(route("web", "old=0 gone=1"));
+    EXPECT_EQ(lab.inside("10.96.0.1:80"), "refused");
+}
+
+TEST(ServiceRoute, TheShareOfAnotherKindIsRefused) {
+    ServiceLab lab;
+    lab.apply(shop() +
+              "apiVersion: gateway.networking.k8s.io/v1\nkind: TCPRoute\nmetadata: {namespace: "
+              "shop, name: r}\nspec:\n  parentRefs: [{group: '', kind: Service, name: web}]\n"
+              "  rules:\n  - backendRefs: [{name: old, port: 80, weight: 3},\n"
+              "      {group: example.com, kind: Bucket, name: old, weight: 1}]\n");
+    EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080*3 refused*1");
+}
+
+// Local is about which endpoints a node may use, not about which there are.
+TEST(ServiceRoute, WhoHasEndpointsElsewhereRefusesNothingHere) {
+    ServiceLab lab;
+    lab.apply(
+        shop() +
+        service("web", "clusterIP: 10.96.0.1\ninternalTrafficPolicy: Local\nports: [{port: 80}]") +
+        slice("new", {ready("10.1.2.2", "n2")}) + route("web", "old=1 new=1"));
+    EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080");
+    lab.apply(slice("new", {}));
+    EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080 refused");
+}
+
+TEST(ServiceRoute, AFamilyWithoutEndpointsIsRefusedItsShareAlone) {
+    ServiceLab lab;
+    lab.apply(shop() +
+              service("web",
+                      "clusterIPs: [10.96.0.1, 'fd00::1']\nclusterIP: 10.96.0.1\n"
+                      "ipFamilyPolicy: RequireDualStack\nipFamilies: [IPv4, IPv6]\n"
+                      "ports: [{port: 80}]") +
+              slice("old", {ready("fd00:1::1")}) + route("web", "old=1 new=1"));
+    EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080*2 10.1.2.1:8080*1 10.1.2.2:8080*1");
+    EXPECT_EQ(lab.inside("[fd00::1]:80"), "[fd00:1::1]:8080 refused");
 }
 
 TEST(ServiceRoute, TheOldestRouteCounts) {
@@ -97,6 +149,17 @@ TEST(ServiceRoute, OutsideFrontendsAreShiftedToo) {
               route("web", "old=75 new=25"));
     EXPECT_EQ(lab.outside("192.0.2.1:30080"), "10.1.1.1:8080*6 10.1.2.1:8080*1 10.1.2.2:8080*1");
     EXPECT_EQ(lab.maglev("192.0.2.1:30080"), "10.1.1.1:8080*75 10.1.2.1:8080*12 10.1.2.2:8080*12");
+}
+
+TEST(ServiceRoute, MaglevTablesRefuseTheSameShare) {
+    ServiceLab lab;
+    lab.apply(shop() +
+              service("web",
+                      "clusterIP: 10.96.0.1\ntype: NodePort\nports: [{port: 80, nodePort: "
+                      "30080}]") +
+              route("web", "old=75 gone=25"));
+    EXPECT_EQ(lab.outside("192.0.2.1:30080"), "10.1.1.1:8080*3 refused*1");
+    EXPECT_EQ(lab.maglev("192.0.2.1:30080"), "10.1.1.1:8080*75 refused*25");
 }
 
 TEST(ServiceRoute, DestinationRuleLimitsConnections) {

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/route_reference.h"
+
+#include <netinet/in.h>
+
+#include <algorithm>
+
+namespace weir {
+
+const ServicePort* find_tcp_port(const Service& service, std::int64_t number) {
+    const auto found = std::ranges::find_if(service.ports, [number](const ServicePort& port) {
+        return port.port == number && port.protocol == IPPROTO_TCP;
+    });
+    return found == service.ports.end() ? nullptr : &*found;
+}
+
+ReferenceFlaw flaw_of(const ServiceIndex& index, const TrafficRoute::Backend& backend) {
+    if (backend.service.name.get().empty()) return ReferenceFlaw::kInvalidKind;
+    const ServiceRecord* record = index.find(backend.service);
+    const bool is_found = record != nullptr && record->service &&
+                          find_tcp_port(*record->service, backend.port) != nullptr;
+    return is_found ? ReferenceFlaw::kNone : ReferenceFlaw::kNotFound;
+}
+
+std::string describe(ReferenceFlaw flaw, const TrafficRoute::Backend& backend) {
+    switch (flaw) {
+        case ReferenceFlaw::kNone:
+            break;
+        case ReferenceFlaw::kInvalidKind:
+            return "a backendRef is no Service: name Services";
+        case ReferenceFlaw::kNotFound:
+            return "there is no Service " + backend.service.to_string() + " with the TCP port " +
+                   std::to_string(backend.port);
+    }
+    return {};
+}
+
+} // namespace weir
