@@ -14,16 +14,22 @@ namespace weir {
 
 enum class ReferenceFlaw : std::uint8_t {
     kNone,
-    kInvalidKind, // names no Service
-    kNotFound     // there is no such Service, or it has no such TCP port
+    kInvalidKind,  // names no Service
+    kNotPermitted, // names one of another namespace, without a ReferenceGrant there
+    kNotFound      // there is no such Service, or it has no such TCP port
 };
 
-ReferenceFlaw flaw_of(const ServiceIndex& index, const TrafficRoute::Backend& backend);
+// The first of these; whether a Service that may not be named is there is nobody's business.
+ReferenceFlaw flaw_of(const ServiceIndex& index, const TrafficRoute& route,
+                      const TrafficRoute::Backend& backend);
 
 // The Service's TCP port of that number; null: it has none.
 const ServicePort* find_tcp_port(const Service& service, std::int64_t number);
 
 // What is wrong and the remedy, of a backendRef that has a flaw.
-std::string describe(ReferenceFlaw flaw, const TrafficRoute::Backend& backend);
+std::string describe(ReferenceFlaw flaw, const TrafficRoute& route,
+                     const TrafficRoute::Backend& backend);
+// What lets a route name a Service of another namespace.
+std::string grant_remedy(const ObjectKey& route, const Symbol& ns);
 
 } // namespace weir

@@ -130,6 +130,24 @@ struct TrafficRoute {
     bool operator==(const TrafficRoute&) const = default;
 };
 
+// gateway.networking.k8s.io ReferenceGrant, as far as it lets routes name Services.
+struct ReferenceGrant {
+    // Whose routes may.
+    struct From {
+        TrafficRoute::Api api = TrafficRoute::Api::kHttp;
+        Symbol ns;
+
+        bool operator==(const From&) const = default;
+    };
+
+    ObjectName name;
+    std::vector<From> from;
+    std::vector<Symbol> to; // Services of the grant's namespace; an empty name: all of them
+    Origin origin;
+
+    bool operator==(const ReferenceGrant&) const = default;
+};
+
 // networking.istio.io DestinationRule: trafficPolicy.connectionPool.tcp.maxConnections and
 // trafficPolicy.outlierDetection.
 struct DestinationRule {

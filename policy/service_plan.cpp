@@ -116,7 +116,7 @@ public:
             planned_.route = route_of(record_, planned_.port.port);
         if (planned_.route) {
             for (const auto& backend : planned_.route->backends) {
-                if (flaw_of(index_, backend) == ReferenceFlaw::kNone) {
+                if (flaw_of(index_, *planned_.route, backend) == ReferenceFlaw::kNone) {
                     add_source(backend.service, backend.port, backend.weight);
                 } else {
                     sources_.push_back({.service = {}, .weight = backend.weight, .backends = {}});

@@ -140,10 +140,6 @@ private:
             return;
         }
         backend.service = target(item);
-        if (backend.service.ns != route_.name.ns) {
-            return refuse(item["namespace"], "is another namespace, which needs a ReferenceGrant",
-                          "name Services of the route's namespace; Weir reads no ReferenceGrants");
-        }
         if (item["port"].is_missing()) item["port"].error("is required for a Service");
         backend.port = decode_port_number(item["port"]).value_or(0);
         route_.backends.push_back(backend);

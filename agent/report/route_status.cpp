@@ -15,7 +15,6 @@ namespace weir {
 namespace {
 
 constexpr const char* kResolved = "all backendRefs may be used";
-constexpr const char* kShareIsRefused = "; its share of the connections is refused";
 
 // What a condition says: status, reason and message.
 struct Saying {
@@ -27,6 +26,11 @@ struct Saying {
 const Service* find_service(const ServiceIndex& services, const ObjectName& name) {
     const ServiceRecord* record = services.find(name);
     return record == nullptr ? nullptr : record->service.get();
+}
+
+TrafficRoute::Api route_api(Kind kind) {
+    if (kind == Kind::kGrpcRoute) return TrafficRoute::Api::kGrpc;
+    return kind == Kind::kTcpRoute ? TrafficRoute::Api::kTcp : TrafficRoute::Api::kHttp;
 }
 
 class RouteJudge {
@@ -110,29 +114,30 @@ private:
     }
 
     Saying resolved() const {
-        switch (object_.facts.references) {
-            case RouteReferences::kInvalidKind:
-                return {false, "InvalidKind",
-                        std::string("a backendRef is no Service: name Services") + kShareIsRefused};
-            case RouteReferences::kNotPermitted:
-                return {false, "RefNotPermitted",
-                        "a backendRef is in another namespace: name Services of the route's"};
-            case RouteReferences::kAllowed:
-                // What a node keeps of an earlier version is its own: it writes what all others do.
-                return object_.is_kept || route_ == nullptr
-                           ? Saying{true, "ResolvedRefs", kResolved}
-                           : found();
+        if (object_.facts.has_invalid_kind) {
+            return unresolved("InvalidKind", "a backendRef is no Service: name Services");
         }
-        return {};
-    }
-
-    Saying found() const {
+        for (const auto& service : object_.facts.foreigners) {
+            if (services_.grants().permit(route_api(object_.key.kind), object_.key.name.ns,
+                                          service)) {
+                continue;
+            }
+            return unresolved("RefNotPermitted", "Service " + service.to_string() +
+                                                     " is in another namespace: " +
+                                                     grant_remedy(object_.key, service.ns));
+        }
+        // What a node keeps of an earlier version is its own: it writes what all others do.
+        if (object_.is_kept || route_ == nullptr) return {true, "ResolvedRefs", kResolved};
         for (const auto& backend : route_->backends) {
-            const auto flaw = flaw_of(services_, backend);
-            if (flaw != ReferenceFlaw::kNotFound) continue;
-            return {false, "BackendNotFound", describe(flaw, backend) + kShareIsRefused};
+            const auto flaw = flaw_of(services_, *route_, backend);
+            if (flaw == ReferenceFlaw::kNone) continue;
+            return unresolved("BackendNotFound", describe(flaw, *route_, backend));
         }
         return {true, "ResolvedRefs", kResolved};
+    }
+
+    static Saying unresolved(std::string reason, const std::string& why) {
+        return {false, std::move(reason), why + "; its share of the connections is refused"};
     }
 
     const ReportedObject& object_;

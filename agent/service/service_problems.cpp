@@ -33,10 +33,10 @@ std::vector<std::string> route_notes(const ServiceIndex& index, const TrafficRou
     }
     std::vector<std::string> notes;
     for (const auto& backend : route.backends) {
-        const auto flaw = flaw_of(index, backend);
+        const auto flaw = flaw_of(index, route, backend);
         if (flaw == ReferenceFlaw::kNone) continue;
         notes.push_back(fmt::format("{}: {}; its share of the connections is refused", name,
-                                    describe(flaw, backend)));
+                                    describe(flaw, route, backend)));
     }
     return notes;
 }

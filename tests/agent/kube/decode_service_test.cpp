@@ -175,8 +175,6 @@ TEST(DecodeRoute, WhatLayerFourCannotDoIsTold) {
                     "spec.rules[0].matches", "layer 7"},
              Remark{"rules: [{filters: [{type: URLRewrite}], backendRefs: [{name: a, port: 80}]}]",
                     "spec.rules[0].filters", "layer 7"},
-             Remark{"rules: [{backendRefs: [{name: a, namespace: y, port: 80}]}]",
-                    "spec.rules[0].backendRefs[0].namespace", "ReferenceGrant"},
              Remark{"rules: [{}]", "spec.rules[0].backendRefs", "names no backend"},
          }) {
         const DecodedFile file = route(kParent + std::string(remark.spec));
@@ -253,6 +251,7 @@ TEST(DecodeService, OtherVersionsOfTheKinds) {
     for (const auto& [version, kind] :
          {std::pair{"gateway.networking.k8s.io/v1beta1", "HTTPRoute"},
           std::pair{"gateway.networking.k8s.io/v1alpha2", "TCPRoute"},
+          std::pair{"gateway.networking.k8s.io/v1", "ReferenceGrant"},
           std::pair{"networking.istio.io/v1alpha3", "DestinationRule"},
           std::pair{"networking.istio.io/v1beta1", "DestinationRule"}}) {
         EXPECT_EQ(kind_info(version, kind).use, KindUse::kUsed) << version;

@@ -151,6 +151,58 @@ TEST(ServiceRoute, OutsideFrontendsAreShiftedToo) {
     EXPECT_EQ(lab.maglev("192.0.2.1:30080"), "10.1.1.1:8080*75 10.1.2.1:8080*12 10.1.2.2:8080*12");
 }
 
+std::string replaced(std::string text, std::string_view what, std::string_view by) {
+    for (auto at = text.find(what); at != text.npos; at = text.find(what, at + by.size()))
+        text.replace(at, what.size(), by);
+    return text;
+}
+
+// Service web of namespace front, whose route names Services of shop.
+std::string front(std::string_view split) {
+    return replaced(service("web", "clusterIP: 10.96.1.1\nports: [{port: 80}]"), "namespace: shop",
+                    "namespace: front") +
+           replaced(replaced(route("web", split), "namespace: shop", "namespace: front"),
+                    "- {name:", "- {namespace: shop, name:");
+}
+
+// In namespace shop.
+std::string grant(std::string_view kind, std::string_view from, std::string_view to = "") {
+    return "apiVersion: gateway.networking.k8s.io/v1beta1\nkind: ReferenceGrant\nmetadata: "
+           "{namespace: shop, name: g}\nspec:\n  from: [{group: gateway.networking.k8s.io, kind: " +
+           std::string(kind) + ", namespace: " + std::string(from) +
+           "}]\n  to: [{group: '', kind: Service" + (to.empty() ? "" : ", name: ") +
+           std::string(to) + "}]\n---\n";
+}
+
+TEST(ServiceRoute, AnotherNamespacesServicesNeedItsGrant) {
+    const std::string all = "10.1.1.1:8080*2 10.1.2.1:8080*1 10.1.2.2:8080*1";
+    ServiceLab lab;
+    lab.apply(shop() + front("old=1 new=1"));
+    EXPECT_EQ(lab.inside("10.96.1.1:80"), "refused");
+    lab.apply(grant("TCPRoute", "front", "old"));
+    EXPECT_EQ(lab.inside("10.96.1.1:80"), "10.1.1.1:8080 refused");
+    lab.apply(grant("TCPRoute", "front"));
+    EXPECT_EQ(lab.inside("10.96.1.1:80"), all);
+    lab.restart();
+    EXPECT_EQ(lab.inside("10.96.1.1:80"), all);
+    lab.apply(grant("TCPRoute", "other"));
+    EXPECT_EQ(lab.inside("10.96.1.1:80"), "refused") << "of another namespace";
+    lab.apply(grant("HTTPRoute", "front"));
+    EXPECT_EQ(lab.inside("10.96.1.1:80"), "refused") << "for another kind";
+    lab.apply(grant("TCPRoute", "front"));
+    EXPECT_EQ(lab.inside("10.96.1.1:80"), all);
+    lab.remove(Kind::kReferenceGrant, "g");
+    EXPECT_EQ(lab.inside("10.96.1.1:80"), "refused");
+    EXPECT_EQ(lab.inside("10.96.0.2:80"), "10.1.1.1:8080") << "as it was all the time";
+}
+
+TEST(ServiceRoute, AGrantFromBeforeTheRouteCounts) {
+    ServiceLab lab;
+    lab.apply(grant("TCPRoute", "front", "new"));
+    lab.apply(shop() + front("new=1"));
+    EXPECT_EQ(lab.inside("10.96.1.1:80"), "10.1.2.1:8080 10.1.2.2:8080");
+}
+
 TEST(ServiceRoute, MaglevTablesRefuseTheSameShare) {
     ServiceLab lab;
     lab.apply(shop() +
