@@ -81,6 +81,7 @@ void Inventory::put(const SharedObject& object) {
         case Kind::kHttpRoute:
         case Kind::kGrpcRoute:
         case Kind::kTcpRoute:
+        case Kind::kReferenceGrant:
         case Kind::kDestinationRule:
             return; // kept by who compiles them
     }
@@ -134,6 +135,7 @@ void Inventory::erase(const ObjectKey& key) {
         case Kind::kHttpRoute:
         case Kind::kGrpcRoute:
         case Kind::kTcpRoute:
+        case Kind::kReferenceGrant:
         case Kind::kDestinationRule:
             break;
     }

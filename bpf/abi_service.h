@@ -55,13 +55,15 @@ struct weir_service {
 WEIR_ASSERT_SIZE(struct weir_service, 32);
 
 /* weir_slots: ARRAY (mmap) of backend ids. A range that a frontend names never changes, but for
- * its being named no more; it is used again only after a grace period. */
+ * its being named no more; it is used again only after a grace period. A slot with
+ * WEIR_BACKEND_NONE refuses: the share of a route's backendRef that leads nowhere. */
+enum { WEIR_BACKEND_NONE = 0 };
 
-/* weir_backends: ARRAY (mmap), backend id -> struct weir_backend; id 0 is none. One per service
- * port and endpoint address, so that limits and ejection are the service's own. The agent writes
- * all but live and failures, which are the programs'. An id is used again only after a grace period
- * and when live is 0 or its sockets are closed. state is a per-node overlay: a slot whose backend
- * is not usable walks on to the next. */
+/* weir_backends: ARRAY (mmap), backend id -> struct weir_backend; none has the id
+ * WEIR_BACKEND_NONE. One per service port and endpoint address, so that limits and ejection are the
+ * service's own. The agent writes all but live and failures, which are the programs'. An id is used
+ * again only after a grace period and when live is 0 or its sockets are closed. state is a per-node
+ * overlay: a slot whose backend is not usable walks on to the next. */
 enum weir_backend_state {
     WEIR_BACKEND_UNUSED = 0, /* free */
     WEIR_BACKEND_ACTIVE = 1,
@@ -214,7 +216,9 @@ WEIR_ASSERT_SIZE(struct weir_nat, 56);
                  "untouched: an SCTP packet whose port would change, and with it its CRC32c")  \
     WEIR_OUTCOME(NAT_FULL, "nat_full",                                                         \
                  "untouched: no source port is free, or no room to remember the flow")         \
-    WEIR_OUTCOME(NAT_LOST, "nat_lost", "an answer whose flow was forgotten: untouched")
+    WEIR_OUTCOME(NAT_LOST, "nat_lost", "an answer whose flow was forgotten: untouched")        \
+    WEIR_OUTCOME(ROUTE_REFUSED, "route_refused",                                               \
+                 "refused: the share of a route's backendRef that leads nowhere")
 
 enum weir_service_outcome {
 #define WEIR_OUTCOME(name, word, text) WEIR_SERVICE_##name,

@@ -39,7 +39,8 @@ enum { WEIR_NAT_CLOSING = 1 << 8 };
                  "to a backend on another node, which answers the client itself")                  \
     WEIR_OUTCOME(DECAPSULATED, "decapsulated", "from another node, in an outer IP header")         \
     WEIR_OUTCOME(ERROR, "icmp_error", "an ICMP error about a translated flow")                     \
-    WEIR_OUTCOME(REFUSED, "refused", "the service has no usable backend: RST or ICMP error")       \
+    WEIR_OUTCOME(REFUSED, "refused",                                                               \
+                 "no usable backend, or a share that a route refuses: RST or ICMP error")          \
     WEIR_OUTCOME(NO_SUCH_PORT, "no_such_port", "dropped: the service has no such port")            \
     WEIR_OUTCOME(SOURCE, "source",                                                                 \
                  "dropped: the client is in none of the service's loadBalancerSourceRanges")       \

@@ -45,7 +45,7 @@ static __always_inline struct weir_backend* socket_choose(struct bpf_sock_addr* 
         choice->hash = (bpf_get_socket_cookie(ctx) * 0x9e3779b97f4a7c15ull) >> 32;
     }
     backend = choice_make(service, choice);
-    if (unlikely(!backend)) service_count(WEIR_SERVICE_NONE_USABLE);
+    if (unlikely(!backend)) service_count(choice_outcome(choice));
     return backend;
 }
 

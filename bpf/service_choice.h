@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Which of a service's backends a new connection goes to: one function for every hook. */
+/* Which of a service's backends a new connection goes to: one function for every hook.
+ *
+ * Whether it is refused is settled by the first slot that is looked at, so that the share of slots
+ * that refuse is exact. When the backend of that slot is not usable, its share goes to the other
+ * backends: from there on slots that refuse are passed over. */
 #ifndef WEIR_BPF_SERVICE_CHOICE_H
 #define WEIR_BPF_SERVICE_CHOICE_H
 
@@ -16,6 +20,8 @@ struct choice {
     __u64 now;
     __u32 hash;       /* of the flow, for Maglev */
     __u32 is_counted; /* a connection: counted in live */
+    __u32 is_settled; /* a slot was looked at, and it does not refuse */
+    __u32 is_refused; /* one was, and it does */
     __u32 backend;    /* the result: id, 0 if there is none */
 };
 
@@ -34,6 +40,14 @@ static __always_inline int choice_takes(struct weir_backend* backend, __u32 is_c
 static __always_inline __u32 choice_draw(const struct weir_service* service) {
     return service->first_slot +
            (__u32)(((__u64)bpf_get_prandom_u32() * service->slot_count) >> 32);
+}
+
+/* What the first slot says, which has this id. Returns whether it refuses. */
+static __always_inline int choice_settle(struct choice* choice, __u32 id) {
+    if (choice->is_settled) return 0;
+    choice->is_settled = 1;
+    choice->is_refused = id == WEIR_BACKEND_NONE;
+    return choice->is_refused;
 }
 
 static long choice_step(__u64 index, struct choice_walk* walk) {
@@ -57,14 +71,15 @@ static __always_inline __u32 choice_walk(struct choice_walk* walk) {
 
 /* Of two draws, the backend with fewer live connections. Returns its id, or 0. */
 static __always_inline __u32 choice_least_loaded(const struct weir_service* service,
-                                                 __u32 is_counted) {
+                                                 struct choice* choice) {
     __u32 first_id = 0, second_id = 0;
     struct weir_backend* first = slot_backend(choice_draw(service), &first_id);
     struct weir_backend* second = slot_backend(choice_draw(service), &second_id);
 
+    if (choice_settle(choice, first_id)) return 0;
     if (first && (!second || first->live <= second->live))
-        return choice_takes(first, is_counted) ? first_id : 0;
-    return second && choice_takes(second, is_counted) ? second_id : 0;
+        return choice_takes(first, choice->is_counted) ? first_id : 0;
+    return second && choice_takes(second, choice->is_counted) ? second_id : 0;
 }
 
 /* The client's backend of before. Returns its id, or 0. */
@@ -78,7 +93,7 @@ static __always_inline __u32 choice_again(const struct weir_service* service,
 
 /* Not affinity. Returns the backend's id, or 0. */
 static __always_inline __u32 choice_anew(const struct weir_service* service,
-                                         const struct choice* choice) {
+                                         struct choice* choice) {
     struct choice_walk walk = {.is_counted = choice->is_counted};
     struct weir_backend* backend;
     __u32 id = 0;
@@ -88,15 +103,17 @@ static __always_inline __u32 choice_anew(const struct weir_service* service,
         walk.first = service->first_maglev;
         walk.count = service->maglev_count;
         walk.start = ((__u64)choice->hash * walk.count) >> 32;
-        return choice_walk(&walk);
+        slot_backend(walk.first + walk.start, &id);
+        return choice_settle(choice, id) ? 0 : choice_walk(&walk);
     }
     if (service->flags & WEIR_SERVICE_LEAST_LOADED) {
-        id = choice_least_loaded(service, choice->is_counted);
-        if (id) return id;
+        id = choice_least_loaded(service, choice);
+        if (id || choice->is_refused) return id;
     }
     for (i = 0; i < CHOICE_DRAWS; i++) {
         backend = slot_backend(choice_draw(service), &id);
         if (backend && choice_takes(backend, choice->is_counted)) return id;
+        if (choice_settle(choice, id)) return 0;
     }
     walk.first = service->first_slot;
     walk.count = service->slot_count;
@@ -123,6 +140,11 @@ static __always_inline int choice_asks_for_client(const struct weir_service* ser
     return service->affinity || (service->flags & WEIR_SERVICE_MAGLEV);
 }
 
+/* How a choice of no backend counts. */
+static __always_inline __u32 choice_outcome(const struct choice* choice) {
+    return choice->is_refused ? WEIR_SERVICE_ROUTE_REFUSED : WEIR_SERVICE_NONE_USABLE;
+}
+
 /* The backend for a new connection, in choice->backend; a counted one is taken. 0: none. The
  * service has slots. */
 static __always_inline struct weir_backend* choice_make(const struct weir_service* service,
@@ -132,6 +154,7 @@ static __always_inline struct weir_backend* choice_make(const struct weir_servic
     if (likely(!choice_asks_for_client(service) && !(service->flags & WEIR_SERVICE_LEAST_LOADED))) {
         backend = slot_backend(choice_draw(service), &choice->backend);
         if (likely(backend && choice_takes(backend, choice->is_counted))) return backend;
+        if (choice_settle(choice, choice->backend)) return 0;
     }
     choice->backend = choice_slowly(service, choice);
     if (!choice->backend) return 0;

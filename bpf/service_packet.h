@@ -41,7 +41,7 @@ static __noinline int service_choose(const struct weir_nat_key* flow, __u64 now)
     choice.hash = nat_hash(flow);
     backend = choice_make(service, &choice);
     if (!backend) {
-        service_count(WEIR_SERVICE_NONE_USABLE);
+        service_count(choice_outcome(&choice));
         return -WEIR_DROP_SERVICE_NO_BACKEND;
     }
     if (address_is_mapped_v4(&backend->address) != address_is_mapped_v4(&flow->destination)) {

@@ -173,6 +173,7 @@ void Desired::erase(const ObjectKey& key) {
         case Kind::kHttpRoute:
         case Kind::kGrpcRoute:
         case Kind::kTcpRoute:
+        case Kind::kReferenceGrant:
         case Kind::kDestinationRule:
             return; // not policy's business
     }

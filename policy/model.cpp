@@ -48,6 +48,9 @@ struct KeyOf {
     ObjectKey operator()(const TrafficRoute& route) const {
         return {kind_of(route.api), route.name};
     }
+    ObjectKey operator()(const ReferenceGrant& grant) const {
+        return {Kind::kReferenceGrant, grant.name};
+    }
     ObjectKey operator()(const DestinationRule& rule) const {
         return {Kind::kDestinationRule, rule.name};
     }
@@ -83,6 +86,8 @@ const char* to_string(Kind kind) {
             return "GRPCRoute";
         case Kind::kTcpRoute:
             return "TCPRoute";
+        case Kind::kReferenceGrant:
+            return "ReferenceGrant";
         case Kind::kDestinationRule:
             return "DestinationRule";
     }

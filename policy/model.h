@@ -269,7 +269,7 @@ struct AuthorizationPolicy {
 };
 
 using Object = std::variant<Namespace, Node, Pod, NetworkPolicy, TierPolicy, AuthorizationPolicy,
-                            Service, EndpointSlice, TrafficRoute, DestinationRule>;
+                            Service, EndpointSlice, TrafficRoute, ReferenceGrant, DestinationRule>;
 
 // An object that does not change any more, stored once for all who keep it. A cluster has many.
 class SharedObject {
@@ -305,6 +305,7 @@ enum class Kind {
     kHttpRoute,
     kGrpcRoute,
     kTcpRoute,
+    kReferenceGrant,
     kDestinationRule
 };
 inline constexpr std::array kKinds{Kind::kNamespace,
@@ -320,6 +321,7 @@ inline constexpr std::array kKinds{Kind::kNamespace,
                                    Kind::kHttpRoute,
                                    Kind::kGrpcRoute,
                                    Kind::kTcpRoute,
+                                   Kind::kReferenceGrant,
                                    Kind::kDestinationRule};
 
 // Of kinds that exist for a purpose alone: Namespace, Node and Pod serve both.

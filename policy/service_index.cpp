@@ -80,6 +80,11 @@ void ServiceIndex::put(const ObjectKey& key, const SharedObject& object, int sig
         put_slice(slice, sign);
     } else if (const auto route = object.as<TrafficRoute>()) {
         put_route(route, sign);
+    } else if (const auto grant = object.as<ReferenceGrant>()) {
+        grants_.put(grant, sign);
+        for (const auto& user : grants_.users(grant->name.ns)) {
+            touch(user);
+        }
     } else if (const auto rule = object.as<DestinationRule>()) {
         auto& record = records_[rule->service];
         change_list(record.rules, rule, sign, is_older<DestinationRule>);
@@ -109,6 +114,10 @@ void ServiceIndex::put_route(const std::shared_ptr<const TrafficRoute>& route, i
         }
         touch(parent.service);
         for (const auto& backend : route->backends) {
+            if (backend.service.name.get().empty()) continue;
+            if (backend.service.ns != route->name.ns) {
+                grants_.put_user(backend.service.ns, parent.service, sign);
+            }
             auto& users = records_[backend.service].users;
             if (sign > 0) {
                 users.push_back(parent.service);

@@ -14,6 +14,7 @@
 #include "policy/endpoint_choice.h"
 #include "policy/hash.h"
 #include "policy/model.h"
+#include "policy/reference_grants.h"
 
 namespace weir {
 
@@ -46,6 +47,7 @@ public:
     // Null when nothing is known of it.
     const ServiceRecord* find(const ObjectName& service) const;
     const Records& records() const { return records_; }
+    const ReferenceGrants& grants() const { return grants_; }
     const Place& here() const { return here_; }
     const std::vector<Address>& node_addresses() const { return node_addresses_; }
     // Objects of a kind that is for services alone.
@@ -62,6 +64,7 @@ private:
     Place here_;
     std::vector<Address> node_addresses_;
     Records records_;
+    ReferenceGrants grants_;
     // Slices, routes and rules by their own names, to know what one was before.
     std::array<boost::unordered_flat_map<ObjectName, SharedObject, ObjectNameHash>, kKinds.size()>
         objects_;

@@ -109,9 +109,10 @@ struct TrafficRoute {
 
         bool operator==(const Parent&) const = default;
     };
-    // Where the traffic goes.
+    // Where a share of the traffic goes. One that may not be used, or does not exist, keeps its
+    // weight: its share is refused.
     struct Backend {
-        ObjectName service;
+        ObjectName service;     // empty name: no Service but another kind
         std::uint16_t port = 0; // of the Service
         std::uint32_t weight = 1;
 
@@ -127,6 +128,24 @@ struct TrafficRoute {
     Origin origin;
 
     bool operator==(const TrafficRoute&) const = default;
+};
+
+// gateway.networking.k8s.io ReferenceGrant, as far as it lets routes name Services.
+struct ReferenceGrant {
+    // Whose routes may.
+    struct From {
+        TrafficRoute::Api api = TrafficRoute::Api::kHttp;
+        Symbol ns;
+
+        bool operator==(const From&) const = default;
+    };
+
+    ObjectName name;
+    std::vector<From> from;
+    std::vector<Symbol> to; // Services of the grant's namespace; an empty name: all of them
+    Origin origin;
+
+    bool operator==(const ReferenceGrant&) const = default;
 };
 
 // networking.istio.io DestinationRule: trafficPolicy.connectionPool.tcp.maxConnections and

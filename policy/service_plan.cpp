@@ -8,6 +8,7 @@
 #include <span>
 #include <tuple>
 
+#include "policy/route_reference.h"
 #include "policy/slot_shares.h"
 
 namespace weir {
@@ -16,7 +17,8 @@ namespace {
 constexpr std::array kScopes = {EndpointScope::kCluster, EndpointScope::kAnywhere,
                                 EndpointScope::kLocal};
 
-// Endpoints of one Service that a port leads to, and the weight that they share.
+// Endpoints of one Service that a port leads to, and the weight that they share. None for a
+// backendRef that has a flaw.
 struct Source {
     ObjectName service;
     std::uint32_t weight = 1;
@@ -28,6 +30,11 @@ struct Source {
             std::ranges::count_if(backends, [&](const PlannedBackend& backend) {
                 return backend.is_v4() == is_v4 && backend.roles[kind] == EndpointRole::kChosen;
             }));
+    }
+    // Endpoints on other nodes alone do not count as none: traffic policies have no say in what a
+    // route refuses.
+    bool leads_nowhere(bool is_v4) const {
+        return chosen(static_cast<std::size_t>(SetKind::kAnywhere), is_v4) == 0;
     }
 };
 
@@ -109,7 +116,11 @@ public:
             planned_.route = route_of(record_, planned_.port.port);
         if (planned_.route) {
             for (const auto& backend : planned_.route->backends) {
-                add_source(backend.service, backend.port, backend.weight);
+                if (flaw_of(index_, *planned_.route, backend) == ReferenceFlaw::kNone) {
+                    add_source(backend.service, backend.port, backend.weight);
+                } else {
+                    sources_.push_back({.service = {}, .weight = backend.weight, .backends = {}});
+                }
             }
         } else {
             add_source(record_.service->name, planned_.port.port, 1);
@@ -152,11 +163,16 @@ private:
 
     void share_slots(std::size_t kind, bool is_v4) {
         std::vector<WeightedGroup> groups;
-        groups.reserve(sources_.size());
+        groups.reserve(sources_.size() + 1);
+        WeightedGroup refused{0, 1};
         for (const auto& source : sources_) {
             groups.push_back({source.weight, source.chosen(kind, is_v4)});
+            // "a Service with no endpoints": its connections are rejected, not the others'.
+            if (planned_.route && source.leads_nowhere(is_v4)) refused.weight += source.weight;
         }
+        groups.push_back(refused);
         const auto slots = slots_per_endpoint(groups);
+        (is_v4 ? planned_.refused_v4 : planned_.refused_v6)[kind] = slots.back();
         for (std::size_t i = 0; i < sources_.size(); ++i) {
             for (auto& backend : sources_[i].backends) {
                 if (backend.is_v4() == is_v4 && backend.roles[kind] == EndpointRole::kChosen) {

@@ -55,7 +55,14 @@ struct PlannedPort {
     std::vector<PlannedBackend> backends; // by address and port
     std::vector<PlannedFrontend> frontends;
     std::shared_ptr<const TrafficRoute> route; // that splits its traffic; null: none
+    // Of each kind of set: slots that refuse, for the backendRefs that lead nowhere.
+    std::array<std::uint32_t, kSetKinds> refused_v4{};
+    std::array<std::uint32_t, kSetKinds> refused_v6{};
     DestinationRule::Outliers outliers;
+
+    std::uint32_t refused(SetKind kind, bool is_v4) const {
+        return (is_v4 ? refused_v4 : refused_v6)[static_cast<std::size_t>(kind)];
+    }
 };
 
 // An address of which all other ports are dropped.

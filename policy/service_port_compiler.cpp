@@ -171,9 +171,12 @@ ServiceCompiler::PortCompiler::Members ServiceCompiler::PortCompiler::members_of
         const auto& backend = planned_.backends[i];
         const auto slots = backend.slots[index_of(kind)];
         if (backend.is_v4() == is_v4 && slots != 0 && ids_[i] != 0) {
-            members.emplace_back(static_cast<std::uint32_t>(i), slots);
+            members.push_back({&backend, ids_[i], slots});
         }
     }
+    // Where there is nobody else, a frontend without slots says it.
+    const auto refused = planned_.refused(kind, is_v4);
+    if (refused != 0 && !members.empty()) members.push_back({nullptr, WEIR_BACKEND_NONE, refused});
     return members;
 }
 
@@ -185,8 +188,8 @@ RangePool::Range ServiceCompiler::PortCompiler::take_set(SetKind kind, bool is_v
         return {};
     }
     std::vector<std::pair<std::uint32_t, std::uint32_t>> shares;
-    for (const auto& [member, slots] : members) {
-        shares.emplace_back(ids_[member], slots);
+    for (const auto& member : members) {
+        shares.emplace_back(member.id, member.slots);
     }
     const auto is_it = [&](const CompiledSet& set) {
         return set.is_v4 == is_v4 && set.is_maglev == is_maglev && set.shares == shares;
@@ -214,15 +217,14 @@ RangePool::Range ServiceCompiler::PortCompiler::take_set(SetKind kind, bool is_v
     return *range;
 }
 
-std::vector<std::uint32_t> ServiceCompiler::PortCompiler::slot_content(
-    const Members& members) const {
+std::vector<std::uint32_t> ServiceCompiler::PortCompiler::slot_content(const Members& members) {
     std::vector<std::uint32_t> slots;
-    for (const auto& [member, count] : members) {
-        slots.push_back(count);
+    for (const auto& member : members) {
+        slots.push_back(member.slots);
     }
     std::vector<std::uint32_t> content = spread_slots(slots);
     for (auto& entry : content) {
-        entry = ids_[members[entry].first];
+        entry = members[entry].id;
     }
     return content;
 }
@@ -230,14 +232,15 @@ std::vector<std::uint32_t> ServiceCompiler::PortCompiler::slot_content(
 std::vector<std::uint32_t> ServiceCompiler::PortCompiler::maglev_content(
     const Members& members) const {
     std::vector<MaglevBackend> backends;
-    for (const auto& [member, count] : members) {
-        const auto& backend = planned_.backends[member];
-        backends.push_back(
-            {backend.address.to_string(backend.port) + "/" + protocol_word(port_.protocol), count});
+    for (const auto& [backend, id, slots] : members) {
+        const auto name = backend == nullptr ? "refused"
+                                             : backend->address.to_string(backend->port) + "/" +
+                                                   protocol_word(port_.protocol);
+        backends.push_back({name, slots});
     }
     std::vector<std::uint32_t> content = maglev_table(backends);
     for (auto& entry : content) {
-        entry = ids_[members[entry].first];
+        entry = members[entry].id;
     }
     return content;
 }

@@ -20,7 +20,13 @@ public:
     CompiledPort compile();
 
 private:
-    using Members = std::vector<std::pair<std::uint32_t, std::uint32_t>>; // of planned_, slots
+    // Who has slots of a set.
+    struct Member {
+        const PlannedBackend* backend = nullptr; // null: nobody, these slots refuse
+        std::uint32_t id = WEIR_BACKEND_NONE;
+        std::uint32_t slots = 0;
+    };
+    using Members = std::vector<Member>;
 
     struct Claim {
         weir_service_key key;
@@ -37,7 +43,7 @@ private:
     Members members_of(SetKind kind, bool is_v4) const;
     RangePool::Range take_set(SetKind kind, bool is_v4, bool is_maglev,
                               const weir_service_key& key);
-    std::vector<std::uint32_t> slot_content(const Members& members) const;
+    static std::vector<std::uint32_t> slot_content(const Members& members);
     std::vector<std::uint32_t> maglev_content(const Members& members) const;
     void drop_old();
 

@@ -76,6 +76,14 @@ Table backend_table() {
     return Table({"  BACKEND", "POD", "STATE", "SHARE", "LIVE", "OPENED", "FAILED"});
 }
 
+Cell slots_cell(const v1::ServiceFrontend& frontend) {
+    if (!frontend.owner().empty()) return {"taken by " + frontend.owner(), Colour::kBad};
+    if (frontend.slots() == 0) return {"refuses", Colour::kBad};
+    if (frontend.refused() == 0) return Cell(std::to_string(frontend.slots()));
+    return {fmt::format("{}, {:.1f} % refuse", frontend.slots(), frontend.refused()),
+            Colour::kWarning};
+}
+
 void print_details(const v1::ServicePort& port) {
     std::cout << fmt::format("Service {} {}\n", service_text(port), port_text(port));
     if (!port.route().empty()) std::cout << "  split by " << port.route() << '\n';
@@ -88,12 +96,8 @@ void print_details(const v1::ServicePort& port) {
         std::cout << "  ! " << problem << '\n';
     Table frontends({"  FRONTEND", "KIND", "FROM", "SLOTS", "MAGLEV"});
     for (const auto& frontend : port.frontends()) {
-        const Cell slots = !frontend.owner().empty()
-                               ? Cell("taken by " + frontend.owner(), Colour::kBad)
-                           : frontend.slots() == 0 ? Cell("refuses", Colour::kBad)
-                                                   : Cell(std::to_string(frontend.slots()));
         frontends.add({fmt::format("  {}:{}", host_text(frontend.address()), frontend.port()),
-                       frontend.kind(), frontend.scope(), slots,
+                       frontend.kind(), frontend.scope(), slots_cell(frontend),
                        frontend.maglev() == 0 ? "-" : std::to_string(frontend.maglev())});
     }
     if (!frontends.is_empty()) frontends.print(std::cout, is_colourful());

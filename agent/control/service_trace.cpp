@@ -51,6 +51,10 @@ std::string choice_text(const v1::TraceServiceResponse& response, const FoundFro
     if (found.plan.service->affinity != 0) {
         text += fmt::format("; a client stays with its own for {} s", found.plan.service->affinity);
     }
+    if (response.frontend().refused() != 0) {
+        text += fmt::format("; {:.1f} % are refused, for backendRefs that lead nowhere",
+                            response.frontend().refused());
+    }
     if (found.frontend->has_source_ranges) text += "; only for clients of its source ranges";
     return text;
 }

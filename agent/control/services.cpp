@@ -73,13 +73,13 @@ const char* role_word(const PlannedBackend& backend, SetKind kind) {
     return backend.slots[static_cast<std::size_t>(kind)] == 0 ? "weight 0" : "";
 }
 
-double share_of(const PlannedPort& port, const PlannedBackend& backend, SetKind kind) {
-    const auto index = static_cast<std::size_t>(kind);
-    std::uint64_t all = 0;
-    for (const auto& other : port.backends) {
-        if (other.is_v4() == backend.is_v4()) all += other.slots[index];
+// Of new connections, in percent.
+double share_of(std::uint32_t slots, const PlannedPort& port, SetKind kind, bool is_v4) {
+    std::uint64_t all = port.refused(kind, is_v4);
+    for (const auto& backend : port.backends) {
+        if (backend.is_v4() == is_v4) all += backend.slots[static_cast<std::size_t>(kind)];
     }
-    return all == 0 ? 0 : 100.0 * backend.slots[index] / static_cast<double>(all);
+    return all == 0 ? 0 : 100.0 * slots / static_cast<double>(all);
 }
 
 void add_counts(v1::ServiceBackend& message, const weir_backend& kernel) {
@@ -133,6 +133,8 @@ v1::ServiceFrontend frontend_message(const Services& services, const ServicePlan
     message.set_kind(kind_word(frontend.kind));
     message.set_scope(frontend.scope == WEIR_SCOPE_INTERNAL ? "inside" : "outside");
     message.set_source_ranges(frontend.has_source_ranges);
+    const bool is_v4 = frontend.address.is_v4();
+    message.set_refused(share_of(port.refused(frontend.set, is_v4), port, frontend.set, is_v4));
     const auto key =
         frontend_key(frontend.address, frontend.port, port.port.protocol, frontend.scope);
     const FrontendClaims& claims = services.compiler().claims();
@@ -158,7 +160,8 @@ v1::ServiceBackend backend_message(const ControlContext& context, std::uint32_t 
     message.set_local(backend.is_local);
     message.set_max_connections(backend.max_connections);
     message.set_out(role_word(backend, kind));
-    message.set_share(share_of(port, backend, kind));
+    message.set_share(
+        share_of(backend.slots[static_cast<std::size_t>(kind)], port, kind, backend.is_v4()));
     const auto id =
         context.services->compiler().backend_id(service_id, backend, port.port.protocol);
     message.set_id(id);

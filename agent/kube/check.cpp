@@ -7,9 +7,12 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <tuple>
 
+#include "agent/kube/check_references.h"
 #include "agent/kube/manifest_files.h"
 #include "agent/kube/manifest_set.h"
 
@@ -95,6 +98,11 @@ CheckReport check_paths(std::span<const std::string> paths) {
     report.files = status.files;
     report.objects = std::accumulate(status.objects.begin(), status.objects.end(), std::size_t{0});
     report.problems = std::move(status.problems);
+    std::ranges::move(check_references(reader.set().take_change()),
+                      std::back_inserter(report.problems));
+    std::ranges::stable_sort(report.problems, [](const Problem& a, const Problem& b) {
+        return std::tie(a.file, a.line, a.column) < std::tie(b.file, b.line, b.column);
+    });
     report.unreadable = reader.unreadable();
     return report;
 }

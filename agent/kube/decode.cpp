@@ -7,6 +7,7 @@
 #include "agent/kube/decode_endpoint_slice.h"
 #include "agent/kube/decode_network_policy.h"
 #include "agent/kube/decode_pod.h"
+#include "agent/kube/decode_reference_grant.h"
 #include "agent/kube/decode_route.h"
 #include "agent/kube/decode_service.h"
 #include "agent/kube/decode_tier.h"
@@ -46,6 +47,8 @@ std::optional<Object> decode_kind(Kind kind, const Field& root, const ObjectName
             return decode_route(root, name, TrafficRoute::Api::kGrpc);
         case Kind::kTcpRoute:
             return decode_route(root, name, TrafficRoute::Api::kTcp);
+        case Kind::kReferenceGrant:
+            return decode_reference_grant(root, name);
         case Kind::kDestinationRule:
             return decode_destination_rule(root, name);
     }

@@ -129,25 +129,26 @@ private:
 
     void decode_backend(const Field& item) {
         item.allow_only({"group", "kind", "namespace", "name", "port", "weight", "filters"});
-        if (!text(item["group"], "").empty() || text(item["kind"], "Service") != "Service") {
-            return refuse(item, "is no Service", "name a Service");
-        }
         if (item["filters"].size() != 0) {
             refuse(item["filters"], "a filter needs layer 7", "remove it");
         }
-        TrafficRoute::Backend backend{target(item), 0, 1};
-        if (backend.service.ns != route_.name.ns) {
-            return refuse(item["namespace"], "is another namespace, which needs a ReferenceGrant",
-                          "name Services of the route's namespace; Weir reads no ReferenceGrants");
+        TrafficRoute::Backend backend{{}, 0, decode_weight(item["weight"])};
+        if (!text(item["group"], "").empty() || text(item["kind"], "Service") != "Service") {
+            item.warning("is no Service: its share of the connections is refused",
+                         "name a Service");
+            route_.backends.push_back(backend);
+            return;
         }
+        backend.service = target(item);
         if (item["port"].is_missing()) item["port"].error("is required for a Service");
         backend.port = decode_port_number(item["port"]).value_or(0);
-        const std::int64_t weight = item["weight"].integer().value_or(1);
-        if (weight < 0 || weight > kMostWeight) {
-            item["weight"].error("must be between 0 and 1000000");
-        }
-        backend.weight = static_cast<std::uint32_t>(weight);
         route_.backends.push_back(backend);
+    }
+
+    static std::uint32_t decode_weight(const Field& field) {
+        const std::int64_t weight = field.integer().value_or(1);
+        if (weight < 0 || weight > kMostWeight) field.error("must be between 0 and 1000000");
+        return static_cast<std::uint32_t>(weight);
     }
 
     static void check_limit(const Field& list, std::size_t most) {

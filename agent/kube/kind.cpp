@@ -54,6 +54,9 @@ constexpr std::array kUsedKinds = {
     // In the standard channel since Gateway API 1.6.
     UsedKind{Kind::kTcpRoute, kGatewayGroup, kGateway1, "tcproutes",
              "gateway.networking.k8s.io/v1alpha2", "", true},
+    // v1 since Gateway API 1.5, which serves v1beta1 as well.
+    UsedKind{Kind::kReferenceGrant, kGatewayGroup, "gateway.networking.k8s.io/v1beta1",
+             "referencegrants", kGateway1, "", true},
     UsedKind{Kind::kDestinationRule, kTrafficGroup, "networking.istio.io/v1", "destinationrules",
              "networking.istio.io/v1beta1", "", true, false, "networking.istio.io/v1alpha3"}};
 static_assert(kUsedKinds.size() == kKinds.size());

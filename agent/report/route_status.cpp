@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "policy/route_reference.h"
 #include "policy/service_index.h"
 #include "policy/service_plan.h"
 
@@ -22,16 +23,14 @@ struct Saying {
     std::string message;
 };
 
-const ServicePort* find_port(const Service& service, std::int64_t port) {
-    const auto found = std::ranges::find_if(service.ports, [port](const ServicePort& one) {
-        return one.port == port && one.protocol == IPPROTO_TCP;
-    });
-    return found == service.ports.end() ? nullptr : &*found;
-}
-
 const Service* find_service(const ServiceIndex& services, const ObjectName& name) {
     const ServiceRecord* record = services.find(name);
     return record == nullptr ? nullptr : record->service.get();
+}
+
+TrafficRoute::Api route_api(Kind kind) {
+    if (kind == Kind::kGrpcRoute) return TrafficRoute::Api::kGrpc;
+    return kind == Kind::kTcpRoute ? TrafficRoute::Api::kTcp : TrafficRoute::Api::kHttp;
 }
 
 class RouteJudge {
@@ -82,7 +81,7 @@ private:
             return unsupported(route_->not_applied.get() +
                                "; the Service's traffic stays as it is");
         }
-        if (parent.port && find_port(service, *parent.port) == nullptr) {
+        if (parent.port && find_tcp_port(service, *parent.port) == nullptr) {
             return {false, "NoMatchingParent",
                     fmt::format("the Service has no TCP port {}", *parent.port)};
         }
@@ -115,32 +114,30 @@ private:
     }
 
     Saying resolved() const {
-        switch (object_.facts.references) {
-            case RouteReferences::kInvalidKind:
-                return {false, "InvalidKind", "a backendRef is no Service: name Services"};
-            case RouteReferences::kNotPermitted:
-                return {false, "RefNotPermitted",
-                        "a backendRef is in another namespace: name Services of the route's"};
-            case RouteReferences::kAllowed:
-                // What a node keeps of an earlier version is its own: it writes what all others do.
-                return object_.is_kept || route_ == nullptr
-                           ? Saying{true, "ResolvedRefs", kResolved}
-                           : found();
+        if (object_.facts.has_invalid_kind) {
+            return unresolved("InvalidKind", "a backendRef is no Service: name Services");
         }
-        return {};
-    }
-
-    Saying found() const {
+        for (const auto& service : object_.facts.foreigners) {
+            if (services_.grants().permit(route_api(object_.key.kind), object_.key.name.ns,
+                                          service)) {
+                continue;
+            }
+            return unresolved("RefNotPermitted", "Service " + service.to_string() +
+                                                     " is in another namespace: " +
+                                                     grant_remedy(object_.key, service.ns));
+        }
+        // What a node keeps of an earlier version is its own: it writes what all others do.
+        if (object_.is_kept || route_ == nullptr) return {true, "ResolvedRefs", kResolved};
         for (const auto& backend : route_->backends) {
-            const Service* service = find_service(services_, backend.service);
-            if (service != nullptr && find_port(*service, backend.port) != nullptr) continue;
-            return {
-                false, "BackendNotFound",
-                fmt::format("there is no Service {}/{} with the TCP port {}; the others have "
-                            "its share of the traffic",
-                            backend.service.ns.get(), backend.service.name.get(), backend.port)};
+            const auto flaw = flaw_of(services_, *route_, backend);
+            if (flaw == ReferenceFlaw::kNone) continue;
+            return unresolved("BackendNotFound", describe(flaw, *route_, backend));
         }
         return {true, "ResolvedRefs", kResolved};
+    }
+
+    static Saying unresolved(std::string reason, const std::string& why) {
+        return {false, std::move(reason), why + "; its share of the connections is refused"};
     }
 
     const ReportedObject& object_;

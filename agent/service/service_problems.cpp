@@ -8,6 +8,7 @@
 
 #include "agent/flow/flow_record.h"
 #include "bpf/abi_uplink.h"
+#include "policy/route_reference.h"
 
 namespace weir {
 namespace {
@@ -23,6 +24,22 @@ constexpr std::array kUplinkOutcomeWords = {
     WEIR_UPLINK_OUTCOMES(WEIR_OUTCOME)
 #undef WEIR_OUTCOME
 };
+
+std::vector<std::string> route_notes(const ServiceIndex& index, const TrafficRoute& route) {
+    const std::string name = to_string(key_of(route));
+    if (!route.not_applied.get().empty()) {
+        return {fmt::format("{} is not applied: {}; traffic stays as it is", name,
+                            route.not_applied.get())};
+    }
+    std::vector<std::string> notes;
+    for (const auto& backend : route.backends) {
+        const auto flaw = flaw_of(index, route, backend);
+        if (flaw == ReferenceFlaw::kNone) continue;
+        notes.push_back(fmt::format("{}: {}; its share of the connections is refused", name,
+                                    describe(flaw, route, backend)));
+    }
+    return notes;
+}
 
 } // namespace
 
@@ -61,10 +78,8 @@ std::vector<ServiceProblem> service_problems(const ServiceCompiler& compiler) {
     }
     for (const auto& [name, record] : compiler.index().records()) {
         for (const auto& route : record.routes) {
-            if (route->not_applied.get().empty()) continue;
-            add(Cause::kRoute, name,
-                fmt::format("{} is not applied: {}; traffic stays as it is",
-                            to_string(key_of(*route)), route->not_applied.get()));
+            for (const auto& note : route_notes(compiler.index(), *route))
+                add(Cause::kRoute, name, note);
         }
     }
     return problems;

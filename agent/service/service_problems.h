@@ -13,7 +13,7 @@ struct ServiceProblem {
     enum class Cause {
         kNoRoom, // in this node's maps
         kTaken,  // an address and port are another Service's
-        kRoute   // one that is attached to it is not applied
+        kRoute   // one that is attached to it is not applied, or refuses a share
     };
     Cause cause = Cause::kNoRoom;
     ObjectName service; // that it is about
@@ -22,7 +22,8 @@ struct ServiceProblem {
     std::string text;   // the same, and the object
 };
 
-// No room in a map, a frontend that another Service has, a route that is not applied.
+// No room in a map, a frontend that another Service has, a route that is not applied or whose
+// backendRefs lead nowhere.
 std::vector<ServiceProblem> service_problems(const ServiceCompiler& compiler);
 
 // "198.51.100.1:80/TCP"

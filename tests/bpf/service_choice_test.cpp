@@ -17,6 +17,17 @@ protected:
     void SetUp() override { ids_ = add_backends(kSocketFamilies[0]); }
 
     std::vector<int> spread_of(int connections) { return spread(kService, ids_, connections); }
+    // Of so many connections, those that were refused; each counted as such.
+    int refusals_of(int connections) {
+        int refusals = 0;
+        for (int i = 0; i < connections; ++i) {
+            TestSocket socket(AF_INET, SOCK_DGRAM);
+            const int error = socket.connect(kService);
+            EXPECT_TRUE(error == 0 || error == ECONNREFUSED);
+            refusals += error != 0 ? 1 : 0;
+        }
+        return refusals;
+    }
     void set_state(std::size_t number, weir_backend_state state) {
         backend(ids_.at(number)).state = static_cast<__u8>(state);
     }
@@ -120,6 +131,35 @@ TEST_F(ServiceChoiceTest, MaglevWalksOnFromAnUnusableBackend) {
     const auto counts = spread_of(300);
     EXPECT_EQ(counts[0], 0);
     EXPECT_EQ(counts[1] + counts[2], 300);
+}
+
+// Slots that refuse, in each way of choosing; a backend that is not usable leaves its share to the
+// other ones.
+TEST_F(ServiceChoiceTest, TheShareOfSlotsThatRefuseIsRefused) {
+    std::vector<std::uint32_t> slots;
+    for (int i = 0; i < 250; ++i)
+        slots.insert(slots.end(), {ids_[0], WEIR_BACKEND_NONE, ids_[1], ids_[2]});
+    const std::vector<std::uint32_t> ways{0, WEIR_SERVICE_LEAST_LOADED, WEIR_SERVICE_MAGLEV};
+    for (const auto flags : ways) {
+        SCOPED_TRACE(flags);
+        add_service(kService, slots, {.flags = flags});
+        set_state(2, WEIR_BACKEND_ACTIVE);
+        EXPECT_NEAR(refusals_of(2000), 500, 100);
+        set_state(2, WEIR_BACKEND_EJECTED);
+        EXPECT_NEAR(refusals_of(2000), 500, 100);
+    }
+    EXPECT_EQ(outcome(WEIR_SERVICE_NONE_USABLE), 0u);
+    set_state(0, WEIR_BACKEND_EJECTED);
+    set_state(1, WEIR_BACKEND_EJECTED);
+    EXPECT_EQ(refusals_of(20), 20);
+    EXPECT_GT(outcome(WEIR_SERVICE_NONE_USABLE), 0u);
+}
+
+TEST_F(ServiceChoiceTest, AClientWithAffinityIsRefusedUntilItHasABackend) {
+    add_service(kService, {WEIR_BACKEND_NONE, ids_[0]}, {.flags = 0, .affinity = 100});
+    while (refusals_of(1) != 0)
+        EXPECT_LT(outcome(WEIR_SERVICE_ROUTE_REFUSED), 100u);
+    EXPECT_EQ(refusals_of(20), 0);
 }
 
 TEST_F(ServiceChoiceTest, AClientStaysWithItsBackend) {

@@ -191,6 +191,20 @@ TEST_F(ServicePodTest, ServiceWithoutBackendRefuses) {
     EXPECT_EQ(outcome(WEIR_SERVICE_NO_BACKEND), 6);
 }
 
+TEST_F(ServicePodTest, ShareOfSlotsThatRefuseIsReset) {
+    const auto& [name, pod, service, backend] = kEnds[0];
+    tables().add_service({service, kServicePort},
+                         {tables().add_backend(backend, 8080), WEIR_BACKEND_NONE});
+    std::uint64_t resets = 0;
+    for (std::uint16_t i = 0; i < 200; ++i) {
+        const auto port = static_cast<std::uint16_t>(kClient + i);
+        const Bytes request = tcp_packet(pod, port, service, kServicePort, kSyn);
+        resets += egress(request).verdict == kPass ? 0u : 1u;
+    }
+    EXPECT_NEAR(static_cast<double>(resets), 100, 40);
+    EXPECT_EQ(outcome(WEIR_SERVICE_ROUTE_REFUSED), resets);
+}
+
 TEST_F(ServicePodTest, PodReachesItselfThroughItsService) {
     deny_all(kPod, WEIR_EGRESS);
     deny_all(kPod, WEIR_INGRESS);

@@ -188,6 +188,21 @@ TEST_P(UplinkTest, AnUnusableBackendsShareGoesToTheNextSlot) {
             kPodPort);
 }
 
+TEST_P(UplinkTest, TheShareOfSlotsThatRefuseIsReset) {
+    const auto gone = add_backend(family().remote, false, 9090);
+    add_service({add_remote(), WEIR_BACKEND_NONE, WEIR_BACKEND_NONE, gone});
+    backend(gone).state = WEIR_BACKEND_EJECTED;
+    std::uint64_t resets = 0;
+    for (std::uint16_t i = 0; i < 200; ++i) {
+        const auto result = run(tcp_request(kSyn, static_cast<std::uint16_t>(3000 + i)));
+        if (result.packet.destination_port == kPodPort) continue;
+        EXPECT_EQ(result.packet.tcp_flags, kRst | kAck);
+        ++resets;
+    }
+    EXPECT_NEAR(static_cast<double>(resets), 100, 40);
+    EXPECT_EQ(outcome(WEIR_UPLINK_REFUSED), resets);
+}
+
 TEST_P(UplinkTest, ANewConnectionLeavesABackendThatDrains) {
     const auto old = add_remote();
     add_service({old});

@@ -119,6 +119,7 @@ void NaiveWorld::erase(const ObjectKey& key) {
         case Kind::kHttpRoute:
         case Kind::kGrpcRoute:
         case Kind::kTcpRoute:
+        case Kind::kReferenceGrant:
         case Kind::kDestinationRule:
             break; // policy judges backends, not services
     }

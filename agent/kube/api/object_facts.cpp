@@ -52,17 +52,20 @@ void read_policy(ObjectFacts& facts, const Value* status) {
     }
 }
 
-// Of all rules, the first flaw.
-RouteReferences read_references(const Value* spec, const std::string& ns) {
+// Of all rules.
+void read_references(ObjectFacts& facts, const Value* spec, const std::string& ns) {
     for (const Value* rule = first_of(spec, "rules"); rule != nullptr; rule = rule->next) {
         for (const Value* one = first_of(rule, "backendRefs"); one != nullptr; one = one->next) {
             const bool is_service =
                 text(one, "group").empty() && member(one, "kind").value_or("Service") == "Service";
-            if (!is_service) return RouteReferences::kInvalidKind;
-            if (member(one, "namespace").value_or(ns) != ns) return RouteReferences::kNotPermitted;
+            const std::string in = member(one, "namespace").value_or(ns);
+            if (!is_service) {
+                facts.has_invalid_kind = true;
+            } else if (in != ns) {
+                facts.foreigners.push_back({Symbol(in), Symbol(text(one, "name"))});
+            }
         }
     }
-    return RouteReferences::kAllowed;
 }
 
 void read_route(ObjectFacts& facts, const Value* spec, const Value* status) {
@@ -114,7 +117,7 @@ ObjectFacts read_object_facts(Kind kind, const Value& object) {
     if (has_enforced_condition(kind)) read_policy(facts, status);
     if (is_route_kind(kind)) {
         read_route(facts, object.find("spec"), status);
-        facts.references = read_references(object.find("spec"), text(metadata, "namespace"));
+        read_references(facts, object.find("spec"), text(metadata, "namespace"));
     }
     return facts;
 }

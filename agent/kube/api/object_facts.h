@@ -54,13 +54,6 @@ struct ParentStatus {
     std::vector<Condition> conditions;
 };
 
-// Whether what a route's backendRefs refer to may be referred to.
-enum class RouteReferences {
-    kAllowed,
-    kInvalidKind, // one is no Service
-    kNotPermitted // one is in another namespace
-};
-
 struct ObjectFacts {
     std::string version; // metadata.resourceVersion
     std::int64_t generation = 0;
@@ -69,7 +62,8 @@ struct ObjectFacts {
     // Of routes that are attached to a Service, or have been.
     std::vector<ParentReference> services; // of spec.parentRefs
     std::vector<ParentStatus> reported;    // of status.parents
-    RouteReferences references = RouteReferences::kAllowed;
+    bool has_invalid_kind = false;         // a backendRef is no Service
+    std::vector<ObjectName> foreigners;    // Services of other namespaces that are backends
     bool has_status = false;
     bool has_parents = false;
 

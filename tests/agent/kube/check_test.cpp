@@ -56,6 +56,31 @@ TEST(Check, WarningsCountOnlyWhenStrict) {
     EXPECT_THAT(to_text(report, true), HasSubstr("error: NetworkPolicy x/p: spec.typo: unknown"));
 }
 
+TEST(Check, AServiceOfAnotherNamespaceNeedsAReferenceGrant) {
+    const TemporaryFolder folder;
+    folder.write("route.yaml",
+                 "apiVersion: gateway.networking.k8s.io/v1\nkind: TCPRoute\nmetadata: {namespace: "
+                 "front, name: r}\nspec:\n  parentRefs: [{group: '', kind: Service, name: web}]\n"
+                 "  rules:\n  - backendRefs: [{name: a, port: 80}, {name: b, namespace: back, "
+                 "port: 80}]\n");
+    const CheckReport report = check(folder.path());
+    EXPECT_EQ(report.exit_status(false), 0);
+    EXPECT_EQ(report.exit_status(true), 1);
+    EXPECT_THAT(
+        to_text(report, false),
+        HasSubstr(
+            "route.yaml:1: warning: TCPRoute front/r: spec.rules[0].backendRefs[1].namespace: "
+            "no ReferenceGrant among these files permits it to name Service back/b: without "
+            "one in the cluster, its share of the connections is refused; create a "
+            "ReferenceGrant in namespace back from TCPRoutes of namespace front to "
+            "Services\n"));
+    folder.write("grant.yaml",
+                 "apiVersion: gateway.networking.k8s.io/v1beta1\nkind: ReferenceGrant\nmetadata: "
+                 "{namespace: back, name: g}\nspec:\n  from: [{group: gateway.networking.k8s.io, "
+                 "kind: TCPRoute, namespace: front}]\n  to: [{group: '', kind: Service}]\n");
+    EXPECT_EQ(check(folder.path()).exit_status(true), 0) << to_text(check(folder.path()), true);
+}
+
 TEST(Check, UnreadableInputIsTwo) {
     const TemporaryFolder folder;
     const CheckReport report = check(folder.path("missing"));

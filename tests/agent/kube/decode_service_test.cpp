@@ -175,10 +175,6 @@ TEST(DecodeRoute, WhatLayerFourCannotDoIsTold) {
                     "spec.rules[0].matches", "layer 7"},
              Remark{"rules: [{filters: [{type: URLRewrite}], backendRefs: [{name: a, port: 80}]}]",
                     "spec.rules[0].filters", "layer 7"},
-             Remark{"rules: [{backendRefs: [{name: a, namespace: y, port: 80}]}]",
-                    "spec.rules[0].backendRefs[0].namespace", "ReferenceGrant"},
-             Remark{"rules: [{backendRefs: [{kind: Pod, name: a}]}]",
-                    "spec.rules[0].backendRefs[0]", "is no Service"},
              Remark{"rules: [{}]", "spec.rules[0].backendRefs", "names no backend"},
          }) {
         const DecodedFile file = route(kParent + std::string(remark.spec));
@@ -187,6 +183,21 @@ TEST(DecodeRoute, WhatLayerFourCannotDoIsTold) {
         ASSERT_EQ(file.objects.size(), 1U);
         EXPECT_FALSE(std::get<TrafficRoute>(*file.objects[0].object).not_applied.get().empty());
     }
+}
+
+TEST(DecodeRoute, WhatIsNoServiceKeepsItsWeight) {
+    const DecodedFile file =
+        route(std::string(kParent) +
+              "rules: [{backendRefs: [{name: a, port: 80}, {kind: Pod, name: b, weight: 7}]}]");
+    EXPECT_TRUE(has_problem(file, Severity::kWarning,
+                            {"", "spec.rules[0].backendRefs[1]", "is no Service"}, "HTTPRoute x/p"))
+        << to_text(file.problems);
+    ASSERT_EQ(file.objects.size(), 1U);
+    const auto& decoded = std::get<TrafficRoute>(*file.objects[0].object);
+    EXPECT_TRUE(decoded.not_applied.get().empty());
+    ASSERT_EQ(decoded.backends.size(), 2U);
+    EXPECT_EQ(decoded.backends[1].service, ObjectName());
+    EXPECT_EQ(decoded.backends[1].weight, 7U);
 }
 
 TEST(DecodeRoute, Refusals) {
@@ -240,6 +251,7 @@ TEST(DecodeService, OtherVersionsOfTheKinds) {
     for (const auto& [version, kind] :
          {std::pair{"gateway.networking.k8s.io/v1beta1", "HTTPRoute"},
           std::pair{"gateway.networking.k8s.io/v1alpha2", "TCPRoute"},
+          std::pair{"gateway.networking.k8s.io/v1", "ReferenceGrant"},
           std::pair{"networking.istio.io/v1alpha3", "DestinationRule"},
           std::pair{"networking.istio.io/v1beta1", "DestinationRule"}}) {
         EXPECT_EQ(kind_info(version, kind).use, KindUse::kUsed) << version;

@@ -112,10 +112,26 @@ TEST_F(RouteStatus, BackendsAreResolved) {
     EXPECT_THAT(conditions(), ElementsAre(testing::_, "ResolvedRefs=False BackendNotFound"));
     put(route("backendRefs: [{name: v1, kind: Bucket, group: example.com}]"));
     EXPECT_THAT(conditions(),
-                ElementsAre("Accepted=False UnsupportedValue", "ResolvedRefs=False InvalidKind"));
+                ElementsAre("Accepted=True Accepted", "ResolvedRefs=False InvalidKind"));
+}
+
+TEST_F(RouteStatus, AnotherNamespacesServicesNeedItsGrant) {
     put(route("backendRefs: [{name: v1, namespace: other, port: 80}]"));
-    EXPECT_THAT(conditions(), ElementsAre("Accepted=False UnsupportedValue",
-                                          "ResolvedRefs=False RefNotPermitted"));
+    EXPECT_THAT(conditions(),
+                ElementsAre("Accepted=True Accepted", "ResolvedRefs=False RefNotPermitted"));
+    EXPECT_THAT(write()->content,
+                HasSubstr("Service other/v1 is in another namespace: create a ReferenceGrant in "
+                          "namespace other from HTTPRoutes of namespace shop to Services"));
+    ReferenceGrant grant;
+    grant.name = {Symbol("other"), Symbol("g")};
+    grant.from = {{TrafficRoute::Api::kHttp, Symbol("shop")}};
+    grant.to = {Symbol("v1")};
+    services_.apply({.upserts = {grant}, .erasures = {}});
+    EXPECT_THAT(conditions(), ElementsAre(testing::_, "ResolvedRefs=False BackendNotFound"));
+    add_service("other", "v1");
+    EXPECT_THAT(conditions(), ElementsAre(testing::_, "ResolvedRefs=True ResolvedRefs"));
+    services_.apply({.upserts = {}, .erasures = {{Kind::kReferenceGrant, grant.name}}});
+    EXPECT_THAT(conditions(), ElementsAre(testing::_, "ResolvedRefs=False RefNotPermitted"));
 }
 
 TEST_F(RouteStatus, OnlyServicesThatThereAreHaveAnEntry) {

@@ -243,12 +243,18 @@ std::string ServiceLab::answer(std::string_view frontend, weir_service_scope sco
     if (value->slot_count == 0) return "refused";
     std::map<std::string, std::uint32_t> shares;
     for (std::uint32_t i = 0; i < value->slot_count; ++i) {
-        const auto& backend = backends_.at(slots_.at(value->first_slot + i));
-        EXPECT_EQ(backend.state, WEIR_BACKEND_ACTIVE);
-        EXPECT_EQ(backend.service, value->id);
-        ++shares[text_of(backend)];
+        ++shares[slot_text(value->first_slot + i, value->id)];
     }
     return to_text(shares);
+}
+
+std::string ServiceLab::slot_text(std::uint32_t slot, std::uint32_t service) const {
+    const auto id = slots_.at(slot);
+    if (id == WEIR_BACKEND_NONE) return "refused";
+    const auto& backend = backends_.at(id);
+    EXPECT_EQ(backend.state, WEIR_BACKEND_ACTIVE);
+    EXPECT_EQ(backend.service, service);
+    return text_of(backend);
 }
 
 std::string ServiceLab::inside(std::string_view frontend) const {
@@ -263,7 +269,7 @@ std::vector<std::string> ServiceLab::maglev_table(std::string_view frontend,
     std::vector<std::string> table;
     const auto* value = find(frontend, scope);
     for (std::uint32_t i = 0; value != nullptr && i < value->maglev_count; ++i)
-        table.push_back(text_of(backends_.at(slots_.at(value->first_maglev + i))));
+        table.push_back(slot_text(value->first_maglev + i, value->id));
     return table;
 }
 

@@ -40,8 +40,8 @@ public:
     void reclaim();
 
     // Where connections to "10.96.0.1:80" (TCP) or "...:53/UDP" go, from this node and from
-    // outside: "10.1.0.1:8080 10.1.0.2:8080*3" (slots, when they differ), "refused", "dropped" or
-    // "untouched".
+    // outside: "10.1.0.1:8080 10.1.0.2:8080*3" (slots, when they differ; "refused*2" among them:
+    // slots that refuse), "refused", "dropped" or "untouched".
     std::string inside(std::string_view frontend) const;
     std::string outside(std::string_view frontend) const;
     // Shares of the Maglev table in percent, rounded, in the same form; "none" without a table.
@@ -66,6 +66,7 @@ private:
     void write(const ServiceTransaction& transaction);
     void expect_unnamed(const SlotRange& range) const;
     std::string answer(std::string_view frontend, weir_service_scope scope) const;
+    std::string slot_text(std::uint32_t slot, std::uint32_t service) const;
     ServiceState state() const;
 
     ServiceLimits limits_;

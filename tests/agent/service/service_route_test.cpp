@@ -50,9 +50,61 @@ TEST(ServiceRoute, EndpointsOfABackendServiceAreFollowed) {
     lab.apply(slice("new", {ready("10.1.2.1")}));
     EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080 10.1.2.1:8080");
     lab.apply(slice("new", {not_ready("10.1.2.1")}));
-    EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080") << "who has nobody leaves it to others";
+    EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080 refused");
     lab.remove(Kind::kService, "old");
     EXPECT_EQ(lab.inside("10.96.0.1:80"), "refused");
+}
+
+TEST(ServiceRoute, TheShareOfWhatLeadsNowhereIsRefused) {
+    ServiceLab lab;
+    lab.apply(shop() + route("web", "old=60 gone=40"));
+    EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080*3 refused*2") << "no such Service";
+    lab.apply(service("gone", "clusterIP: 10.96.0.4\nports: [{port: 80}]"));
+    EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080*3 refused*2") << "no endpoints";
+    lab.restart();
+    EXPECT_TRUE(lab.last().is_empty()) << "an agent that comes back finds its slots";
+    lab.apply(slice("gone", {ready("10.1.4.1")}));
+    EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080*3 10.1.4.1:8080*2");
+    lab.apply(service("gone", "clusterIP: 10.96.0.4\nports: [{port: 81}]"));
+    EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080*3 refused*2") << "no such port";
+    lab.apply(route("web", "old=60 gone=0"));
+    EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080");
+    lab.apply(route("web", "old=0 gone=1"));
+    EXPECT_EQ(lab.inside("10.96.0.1:80"), "refused");
+}
+
+TEST(ServiceRoute, TheShareOfAnotherKindIsRefused) {
+    ServiceLab lab;
+    lab.apply(shop() +
+              "apiVersion: gateway.networking.k8s.io/v1\nkind: TCPRoute\nmetadata: {namespace: "
+              "shop, name: r}\nspec:\n  parentRefs: [{group: '', kind: Service, name: web}]\n"
+              "  rules:\n  - backendRefs: [{name: old, port: 80, weight: 3},\n"
+              "      {group: example.com, kind: Bucket, name: old, weight: 1}]\n");
+    EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080*3 refused*1");
+}
+
+// Local is about which endpoints a node may use, not about which there are.
+TEST(ServiceRoute, WhoHasEndpointsElsewhereRefusesNothingHere) {
+    ServiceLab lab;
+    lab.apply(
+        shop() +
+        service("web", "clusterIP: 10.96.0.1\ninternalTrafficPolicy: Local\nports: [{port: 80}]") +
+        slice("new", {ready("10.1.2.2", "n2")}) + route("web", "old=1 new=1"));
+    EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080");
+    lab.apply(slice("new", {}));
+    EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080 refused");
+}
+
+TEST(ServiceRoute, AFamilyWithoutEndpointsIsRefusedItsShareAlone) {
+    ServiceLab lab;
+    lab.apply(shop() +
+              service("web",
+                      "clusterIPs: [10.96.0.1, 'fd00::1']\nclusterIP: 10.96.0.1\n"
+                      "ipFamilyPolicy: RequireDualStack\nipFamilies: [IPv4, IPv6]\n"
+                      "ports: [{port: 80}]") +
+              slice("old", {ready("fd00:1::1")}) + route("web", "old=1 new=1"));
+    EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.1.1:8080*2 10.1.2.1:8080*1 10.1.2.2:8080*1");
+    EXPECT_EQ(lab.inside("[fd00::1]:80"), "[fd00:1::1]:8080 refused");
 }
 
 TEST(ServiceRoute, TheOldestRouteCounts) {
@@ -97,6 +149,69 @@ TEST(ServiceRoute, OutsideFrontendsAreShiftedToo) {
               route("web", "old=75 new=25"));
     EXPECT_EQ(lab.outside("192.0.2.1:30080"), "10.1.1.1:8080*6 10.1.2.1:8080*1 10.1.2.2:8080*1");
     EXPECT_EQ(lab.maglev("192.0.2.1:30080"), "10.1.1.1:8080*75 10.1.2.1:8080*12 10.1.2.2:8080*12");
+}
+
+std::string replaced(std::string text, std::string_view what, std::string_view by) {
+    for (auto at = text.find(what); at != text.npos; at = text.find(what, at + by.size()))
+        text.replace(at, what.size(), by);
+    return text;
+}
+
+// Service web of namespace front, whose route names Services of shop.
+std::string front(std::string_view split) {
+    return replaced(service("web", "clusterIP: 10.96.1.1\nports: [{port: 80}]"), "namespace: shop",
+                    "namespace: front") +
+           replaced(replaced(route("web", split), "namespace: shop", "namespace: front"),
+                    "- {name:", "- {namespace: shop, name:");
+}
+
+// In namespace shop.
+std::string grant(std::string_view kind, std::string_view from, std::string_view to = "") {
+    return "apiVersion: gateway.networking.k8s.io/v1beta1\nkind: ReferenceGrant\nmetadata: "
+           "{namespace: shop, name: g}\nspec:\n  from: [{group: gateway.networking.k8s.io, kind: " +
+           std::string(kind) + ", namespace: " + std::string(from) +
+           "}]\n  to: [{group: '', kind: Service" + (to.empty() ? "" : ", name: ") +
+           std::string(to) + "}]\n---\n";
+}
+
+TEST(ServiceRoute, AnotherNamespacesServicesNeedItsGrant) {
+    const std::string all = "10.1.1.1:8080*2 10.1.2.1:8080*1 10.1.2.2:8080*1";
+    ServiceLab lab;
+    lab.apply(shop() + front("old=1 new=1"));
+    EXPECT_EQ(lab.inside("10.96.1.1:80"), "refused");
+    lab.apply(grant("TCPRoute", "front", "old"));
+    EXPECT_EQ(lab.inside("10.96.1.1:80"), "10.1.1.1:8080 refused");
+    lab.apply(grant("TCPRoute", "front"));
+    EXPECT_EQ(lab.inside("10.96.1.1:80"), all);
+    lab.restart();
+    EXPECT_EQ(lab.inside("10.96.1.1:80"), all);
+    lab.apply(grant("TCPRoute", "other"));
+    EXPECT_EQ(lab.inside("10.96.1.1:80"), "refused") << "of another namespace";
+    lab.apply(grant("HTTPRoute", "front"));
+    EXPECT_EQ(lab.inside("10.96.1.1:80"), "refused") << "for another kind";
+    lab.apply(grant("TCPRoute", "front"));
+    EXPECT_EQ(lab.inside("10.96.1.1:80"), all);
+    lab.remove(Kind::kReferenceGrant, "g");
+    EXPECT_EQ(lab.inside("10.96.1.1:80"), "refused");
+    EXPECT_EQ(lab.inside("10.96.0.2:80"), "10.1.1.1:8080") << "as it was all the time";
+}
+
+TEST(ServiceRoute, AGrantFromBeforeTheRouteCounts) {
+    ServiceLab lab;
+    lab.apply(grant("TCPRoute", "front", "new"));
+    lab.apply(shop() + front("new=1"));
+    EXPECT_EQ(lab.inside("10.96.1.1:80"), "10.1.2.1:8080 10.1.2.2:8080");
+}
+
+TEST(ServiceRoute, MaglevTablesRefuseTheSameShare) {
+    ServiceLab lab;
+    lab.apply(shop() +
+              service("web",
+                      "clusterIP: 10.96.0.1\ntype: NodePort\nports: [{port: 80, nodePort: "
+                      "30080}]") +
+              route("web", "old=75 gone=25"));
+    EXPECT_EQ(lab.outside("192.0.2.1:30080"), "10.1.1.1:8080*3 refused*1");
+    EXPECT_EQ(lab.maglev("192.0.2.1:30080"), "10.1.1.1:8080*75 refused*25");
 }
 
 TEST(ServiceRoute, DestinationRuleLimitsConnections) {
