@@ -152,6 +152,32 @@ TEST_P(UplinkTest, WithoutAFreeSourcePortAPacketIsDropped) {
     }
 }
 
+TEST_P(UplinkTest, AFlowThatLostItsPortLeavesItToTheFlowThatHasIt) {
+    add_service({add_remote()});
+    const auto opened = run(tcp_request());
+    weir_nat_key request{}, answer{};
+    request.source = address(family().client);
+    request.destination = address(family().service);
+    request.source_port = htons(kClientPort);
+    request.destination_port = htons(kServicePort);
+    answer.source = address(family().remote);
+    answer.destination = address(family().node);
+    answer.source_port = htons(kPodPort);
+    answer.destination_port = htons(opened.packet.source_port);
+    request.protocol = answer.protocol = IPPROTO_TCP;
+    auto flow = uplink().nat().lookup(request);
+    auto others = uplink().nat().lookup(answer);
+    ASSERT_TRUE(flow && *flow && others && *others);
+    (*others)->destination_port = htons(kClientPort + 1);
+    (*flow)->last_used = 1; // the answers' element is looked for once a second
+    ASSERT_TRUE(uplink().nat().update(answer, **others));
+    ASSERT_TRUE(uplink().nat().update(request, **flow));
+    EXPECT_NE(run(tcp_request(kAck)).packet.source_port, opened.packet.source_port);
+    const auto left = uplink().nat().lookup(answer);
+    ASSERT_TRUE(left && *left);
+    EXPECT_EQ((*left)->destination_port, htons(kClientPort + 1));
+}
+
 TEST_P(UplinkTest, TheChoiceIsTheFlowsAlone) {
     std::vector<std::uint32_t> slots;
     for (std::uint16_t i = 0; i < 5; ++i)
