@@ -74,17 +74,20 @@ TEST_P(UplinkTunnelTest, TheBackendsNodeUnpacksAndTranslates) {
 }
 
 TEST_P(UplinkTunnelTest, ATunnelOfSomebodyElseStaysUntouched) {
-    add_service({add_local()});
-    const auto sent = encapsulated(tcp_request(), family().local); // the service is not for DSR
-    const auto result = run(sent);
-    EXPECT_EQ(result.fate, Fate::kPassed);
-    EXPECT_EQ(result.frame, sent);
+    add_service({add_local()}, WEIR_SERVICE_SOURCE_RANGES); // none for DSR, nor for the client
+    add_wildcard();
+    for (const auto& inside : {tcp_request(), request(tcp(kClientPort, 81), IPPROTO_TCP)}) {
+        const auto sent = encapsulated(inside, family().local);
+        const auto result = run(sent);
+        EXPECT_EQ(result.fate, Fate::kPassed);
+        EXPECT_EQ(result.frame, sent);
+    }
 }
 
 TEST_P(UplinkTunnelTest, InsideATunnelSourceRangesHoldToo) {
     add_service({add_local()}, WEIR_SERVICE_DSR | WEIR_SERVICE_SOURCE_RANGES);
-    const auto result = run(encapsulated(tcp_request(), family().local));
-    EXPECT_EQ(result.packet.destination, family().local);
+    const auto sent = encapsulated(tcp_request(), family().local);
+    EXPECT_EQ(run(sent).frame, sent);
     EXPECT_EQ(outcome(WEIR_UPLINK_LOCAL), 0u);
 }
 
