@@ -145,6 +145,23 @@ TEST_P(UplinkTunnelTest, AnErrorAboutAnAnswerReachesTheBackend) {
     EXPECT_TRUE(checksums_hold(result.frame));
 }
 
+TEST_P(UplinkTunnelTest, AnErrorAboutAnAnswerReachesABackendOnThisNodeThroughTheStack) {
+    for (const char* address : {family().local, family().node}) {
+        add_service({add_backend(address, true)});
+        const auto sent = tcp_request(kSyn, address == family().local ? 2000 : 2001);
+        run(sent);
+        const auto result = run(error_about(answer_to(sent), family().router));
+        EXPECT_EQ(result.fate, Fate::kPassed);
+        EXPECT_EQ(result.packet.source, family().router);
+        EXPECT_EQ(result.packet.destination, address);
+        EXPECT_EQ(quoted(result).source, address);
+        EXPECT_EQ(quoted(result).source_port, kPodPort);
+        EXPECT_EQ(quoted(result).destination, family().client);
+        EXPECT_TRUE(checksums_hold(result.frame));
+    }
+    EXPECT_EQ(outcome(WEIR_UPLINK_ERROR), 2u);
+}
+
 TEST_P(UplinkTunnelTest, AnErrorForABackendThatAnswersItselfGoesToItAndIsUnpackedThere) {
     add_service({add_remote()}, WEIR_SERVICE_DSR);
     const auto sent = tcp_request();
