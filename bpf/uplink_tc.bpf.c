@@ -13,6 +13,9 @@
 /* Same values as TCX_NEXT and TCX_DROP. */
 #define VERDICT_NEXT -1
 #define VERDICT_DROP 2
+/* The frame is for the node (PACKET_HOST of <linux/if_packet.h>): neither another machine's nor a
+ * group's. */
+#define FRAME_FOR_NODE 0
 /* Not yet the program's verdict: the packet is answered first. In the lower half, the MTU. */
 #define VERDICT_REFUSE 0x10000
 #define VERDICT_TOO_BIG 0x20000
@@ -184,6 +187,7 @@ int weir_uplink_tc(struct __sk_buff* skb) {
     struct packet packet = {};
     int verdict;
 
+    if (skb->pkt_type != FRAME_FOR_NODE) return VERDICT_NEXT;
     if (packet_parse(skb, &packet) || packet.kind != PACKET_IP || packet.l3_offset != ETH_HLEN)
         return VERDICT_NEXT;
     if (packet.protocol == (packet.is_v6 ? IPPROTO_IPV6 : IPPROTO_IPIP) && !packet.is_fragment)

@@ -14,9 +14,22 @@
 
 /* Whether XDP frames can be sent through the interface. */
 static __always_inline int is_xdp_uplink(__u32 ifindex) {
-    const __u32* mode = bpf_map_lookup_elem(&weir_uplinks, &ifindex);
+    const struct weir_interface* interface = bpf_map_lookup_elem(&weir_uplinks, &ifindex);
 
-    return mode && *mode == WEIR_UPLINK_XDP;
+    return interface && interface->mode == WEIR_UPLINK_XDP;
+}
+
+/* Whether the frame is for the node: a switch floods those of unknown destinations, and a group's
+ * are for everybody. The kernel sorts out the others, as it does all of an interface that is not
+ * known. */
+static __always_inline int is_for_node(struct xdp_md* ctx) {
+    __u32 ifindex = ctx->ingress_ifindex;
+    const struct weir_interface* interface = bpf_map_lookup_elem(&weir_uplinks, &ifindex);
+    const __u8* mac = FRAME_START(ctx);
+
+    if (!interface || FRAME_START(ctx) + ETH_HLEN > FRAME_END(ctx)) return 0;
+    return *(const __u32*)mac == *(const __u32*)interface->mac &&
+           *(const __u16*)(mac + 4) == *(const __u16*)(interface->mac + 4);
 }
 
 /* Bytes of the packet from its IP header on. */
@@ -82,7 +95,7 @@ int weir_uplink_xdp(struct xdp_md* ctx) {
     __u32 outer = 0;
     int step;
 
-    if (!frame_parse(ctx, &packet, &outer, &backend)) return XDP_PASS;
+    if (!frame_parse(ctx, &packet, &outer, &backend) || !is_for_node(ctx)) return XDP_PASS;
     step = outer ? uplink_decide_inner(&packet, &backend, &decision)
                  : uplink_decide(&packet, &decision);
     if (likely(step == STEP_NONE)) return XDP_PASS;
