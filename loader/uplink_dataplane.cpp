@@ -172,16 +172,17 @@ Result<UplinkState> UplinkDataplane::attach(std::uint32_t ifindex, UplinkWish wi
         uplink.why_not_xdp = std::move(*why);
         uplink.is_xdp = uplink.why_not_xdp.empty();
     }
-    if (!uplink.is_xdp) {
-        if (wish == UplinkWish::kXdp)
-            return failure("interface " + std::to_string(ifindex) + ": " + uplink.why_not_xdp +
-                           ": use --uplink-xdp auto");
-        if (auto done = detach_uplink_xdp(state_->hooks(), ifindex); !done)
-            return std::unexpected(std::move(done.error()));
-    }
+    if (!uplink.is_xdp && wish == UplinkWish::kXdp)
+        return failure("interface " + std::to_string(ifindex) + ": " + uplink.why_not_xdp +
+                       ": use --uplink-xdp auto");
+    // Other uplinks' XDP programs redirect to an interface that is said to have one: what they
+    // redirect to one that has none, nobody sends.
     const auto mode = uplink.is_xdp ? WEIR_UPLINK_XDP : WEIR_UPLINK_TC;
     if (auto written = set_interface(ifindex, mode); !written)
         return std::unexpected(std::move(written.error()));
+    if (!uplink.is_xdp)
+        if (auto done = detach_uplink_xdp(state_->hooks(), ifindex); !done)
+            return std::unexpected(std::move(done.error()));
     return uplink;
 }
 
