@@ -59,7 +59,9 @@ enum { WEIR_NAT_CLOSING = 1 << 8 };
     WEIR_OUTCOME(SCTP_PORT, "sctp_port",                                                           \
                  "untouched: an SCTP packet whose port would change, and with it its CRC32c")      \
     WEIR_OUTCOME(EXPIRED, "expired", "untouched: its time to live ends here")                      \
-    WEIR_OUTCOME(ORPHAN, "orphan", "untouched: a fragment whose first fragment was not seen")
+    WEIR_OUTCOME(                                                                                  \
+        ORPHAN, "orphan",                                                                          \
+        "dropped: a fragment out of an outer IP header whose first fragment is forgotten")
 
 enum weir_uplink_outcome {
 #define WEIR_OUTCOME(name, word, text) WEIR_UPLINK_##name,

@@ -49,14 +49,14 @@ static __noinline int frame_forward(struct xdp_md* ctx, const struct packet* pac
     const struct weir_address* source = route_source(nat, step);
     struct bpf_fib_lookup fib = {.ifindex = ctx->ingress_ifindex};
     __u32 length = frame_length(ctx, packet), outcome = WEIR_UPLINK_FORWARDED;
-    int is_inside = step == STEP_ENCAPSULATE;
+    int room = step == STEP_ENCAPSULATE ? ip_header_length(packet->is_v6) : 0;
 
     if (!source || !length || packet->hop_limit <= 1) return XDP_PASS;
-    route_fill(&fib, packet, nat, source,
-               is_inside ? length + ip_header_length(packet->is_v6) : length);
+    route_fill(&fib, packet, nat, source, length + room);
     if (bpf_fib_lookup(ctx, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS) return XDP_PASS;
     if (fib.ifindex != ctx->ingress_ifindex && !is_xdp_uplink(fib.ifindex)) return XDP_PASS;
-    if (is_inside) {
+    if (room) {
+        if (bpf_xdp_adjust_head(ctx, -room)) return XDP_PASS; /* a driver without headroom */
         outcome = WEIR_UPLINK_ENCAPSULATED;
         if (!frame_encapsulate(ctx, packet, nat, source, length)) return XDP_ABORTED;
     } else {
