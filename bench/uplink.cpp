@@ -59,9 +59,10 @@ Result<> build_network() {
     std::ofstream("/proc/sys/net/ipv4/conf/all/forwarding") << "1\n";
     const auto made = run_command(
         {"ip", "-batch", "-"},
-        {.input = "link add up0 type veth peer name out0\nlink set out0 up\nlink set up0 up\n"
+        {.input = "link add up0 address 02:00:00:00:00:01 type veth peer name out0\n"
+                  "link set out0 up\nlink set up0 up\n"
                   "addr add 192.0.2.10/24 dev up0\n"
-                  "neigh add 192.0.2.1 lladdr 02:00:00:00:00:01 dev up0 nud permanent\n"
+                  "neigh add 192.0.2.1 lladdr 02:00:00:00:00:fe dev up0 nud permanent\n"
                   "route add 10.0.1.0/24 via 192.0.2.1\nroute add 198.0.0.0/8 via 192.0.2.1\n",
          .netns = {}});
     return made.ok() ? Result<>() : failure("ip: " + made.err);
@@ -90,6 +91,8 @@ public:
         node.first_port = kOpen;
         node.last_port = 65'535;
         if (auto set = bench.uplink_->set_node(node); !set) return std::unexpected(set.error());
+        if (auto set = bench.uplink_->set_interface(bench.ifindex_, WEIR_UPLINK_XDP); !set)
+            return std::unexpected(set.error());
         for (const Way way : {Way::kSnat, Way::kDsr})
             if (auto added = bench.add_service(way); !added) return std::unexpected(added.error());
         return bench;

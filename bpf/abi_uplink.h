@@ -18,12 +18,19 @@ struct weir_uplink {
 };
 WEIR_ASSERT_SIZE(struct weir_uplink, 40);
 
-/* weir_uplinks: HASH, __u32 ifindex -> __u32 enum weir_uplink_mode: interfaces that have the
- * programs. Written by the agent. */
+/* weir_uplinks: HASH, __u32 ifindex -> struct weir_interface: interfaces that have the programs.
+ * Written by the agent. */
 enum weir_uplink_mode {
     WEIR_UPLINK_TC = 1, /* the tc program alone */
     WEIR_UPLINK_XDP = 2 /* and before it the XDP program, which may redirect to it */
 };
+
+struct weir_interface {
+    __u32 mode;  /* enum weir_uplink_mode */
+    __u8 mac[6]; /* frames to another are not for the node */
+    __u8 pad[2];
+};
+WEIR_ASSERT_SIZE(struct weir_interface, 12);
 
 /* In struct weir_nat's flags, besides enum weir_nat_flags, of elements without WEIR_NAT_POD: an end
  * of the connection said FIN or RST in this direction. */
@@ -53,7 +60,9 @@ enum { WEIR_NAT_CLOSING = 1 << 8 };
     WEIR_OUTCOME(SCTP_PORT, "sctp_port",                                                           \
                  "untouched: an SCTP packet whose port would change, and with it its CRC32c")      \
     WEIR_OUTCOME(EXPIRED, "expired", "untouched: its time to live ends here")                      \
-    WEIR_OUTCOME(ORPHAN, "orphan", "untouched: a fragment whose first fragment was not seen")
+    WEIR_OUTCOME(                                                                                  \
+        ORPHAN, "orphan",                                                                          \
+        "dropped: a fragment out of an outer IP header whose first fragment is forgotten")
 
 enum weir_uplink_outcome {
 #define WEIR_OUTCOME(name, word, text) WEIR_UPLINK_##name,

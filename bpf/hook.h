@@ -8,6 +8,8 @@
 /* Same values as TCX_NEXT and TCX_DROP: let the next program of the hook decide, never skip it. */
 #define VERDICT_PASS -1
 #define VERDICT_DROP 2
+/* It is on its way past the kernel's stack: bpf_redirect_neigh() says so. */
+#define VERDICT_SENT 7
 /* Not yet the hook's verdict, where there are services. */
 #define VERDICT_ANSWER 16   /* passes; a service's address has yet to be put in */
 #define VERDICT_ASK 17      /* the flow is unknown: it may be for a service */

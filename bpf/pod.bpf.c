@@ -92,11 +92,6 @@ __noinline int pod_handle_any(struct __sk_buff* skb, __u32 direction, int establ
     return result;
 }
 
-static __always_inline int pod_answer(struct __sk_buff* skb, __u32 direction) {
-    service_answer(skb, direction);
-    return VERDICT_PASS;
-}
-
 /* What a pod sends in a flow that is unknown as it comes. verdict: VERDICT_ASK or the like. */
 static __always_inline int pod_ask(struct __sk_buff* skb, int verdict) {
     int translation = service_open(skb, verdict == VERDICT_ASK_PORT);
@@ -116,11 +111,12 @@ int weir_pod_egress(struct __sk_buff* skb) {
     int verdict;
 
     if (likely(established == ESTABLISHED_PASSED)) return VERDICT_PASS;
+    if (services_on && established == ESTABLISHED_SENT) return VERDICT_SENT;
     verdict =
         pod_handle_any(skb, WEIR_EGRESS, established,
                        established == ESTABLISHED_TRANSLATED ? TRANSLATION_DONE : TRANSLATION_NONE);
     if (services_on && verdict >= VERDICT_ASK) verdict = pod_ask(skb, verdict);
-    return verdict == VERDICT_ANSWER ? pod_answer(skb, WEIR_EGRESS) : verdict;
+    return verdict == VERDICT_ANSWER ? service_answer(skb, WEIR_EGRESS) : verdict;
 }
 
 SEC("tcx/egress")
@@ -129,7 +125,7 @@ int weir_pod_ingress(struct __sk_buff* skb) {
 
     if (likely(verdict == ESTABLISHED_PASSED)) return VERDICT_PASS;
     verdict = pod_handle_any(skb, WEIR_INGRESS, verdict, TRANSLATION_NONE);
-    return verdict == VERDICT_ANSWER ? pod_answer(skb, WEIR_INGRESS) : verdict;
+    return verdict == VERDICT_ANSWER ? service_answer(skb, WEIR_INGRESS) : verdict;
 }
 
 /* Kernel helpers that this file uses are for GPL-compatible programs. */

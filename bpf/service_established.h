@@ -7,6 +7,7 @@
 #include "established.h"
 #include "nat_life.h"
 #include "nat_write.h"
+#include "service_return.h"
 
 /* From the checksum of an IPv4 header without options to the ports behind it. */
 struct nat_plain_v4 {
@@ -82,6 +83,14 @@ static __noinline int established_translate(struct __sk_buff* skb, struct weir_p
     return result == ESTABLISHED_PASSED ? ESTABLISHED_PASSED : ESTABLISHED_TRANSLATED;
 }
 
+/* Gives an answer the node's own address, and sends it. Returns enum established_result. */
+static __noinline int established_return(struct __sk_buff* skb, const struct weir_nat* nat) {
+    struct packet packet = {};
+
+    if (!packet_parse_fast(skb, &packet)) return ESTABLISHED_PASSED;
+    return return_send(skb, &packet, nat) == VERDICT_PASS ? ESTABLISHED_PASSED : ESTABLISHED_SENT;
+}
+
 /* Gives an answer that was let by the service's address. Returns enum established_result. */
 static __noinline int established_answer(struct __sk_buff* skb, const struct weir_flow_key* flow,
                                          int is_low, __u32 direction) {
@@ -95,6 +104,8 @@ static __noinline int established_answer(struct __sk_buff* skb, const struct wei
         return ESTABLISHED_PASSED;
     }
     nat_touch(nat);
+    if (direction == WEIR_EGRESS && return_is_own(skb, &nat->source))
+        return established_return(skb, nat);
     nat_write_plain(skb, &key, nat);
     return ESTABLISHED_PASSED;
 }

@@ -13,6 +13,7 @@
 #include "nat_open.h"
 #include "service_packet.h"
 #include "service_reject.h"
+#include "service_return.h"
 #include "service_roles.h"
 
 /* The element for what a pod sends to a service, or to itself through one. */
@@ -129,7 +130,8 @@ __noinline int service_forget(struct __sk_buff* skb) {
 }
 
 /* An answer, or an ICMP error that answers, after policy: at the ingress hook of the pod that
- * talks to a service, at the egress hook of one that the uplink sent the request to. */
+ * talks to a service, at the egress hook of one that the uplink sent the request to. Returns the
+ * hook's verdict. */
 __noinline int service_answer(struct __sk_buff* skb, __u32 direction) {
     __u32 wanted = WEIR_NAT_REPLY | (direction == WEIR_INGRESS ? WEIR_NAT_POD : 0);
     const __u32 mask = WEIR_NAT_REPLY | WEIR_NAT_POD | WEIR_NAT_HAIRPIN;
@@ -137,21 +139,25 @@ __noinline int service_answer(struct __sk_buff* skb, __u32 direction) {
     struct weir_nat_key key;
     struct weir_nat* nat;
 
-    if (!services_on || packet_parse(skb, &packet)) return 0;
+    if (!services_on || packet_parse(skb, &packet)) return VERDICT_PASS;
     if (packet.is_icmp_error) {
-        nat_translate_error(skb, &packet, mask, wanted);
-        return 0;
+        if (nat_translate_error(skb, &packet, mask, wanted) < 0 || direction == WEIR_INGRESS)
+            return VERDICT_PASS;
+        return return_error(skb);
     }
-    if (packet.is_later_fragment && fragment_resolve(&packet)) return 0;
+    if (packet.is_later_fragment && fragment_resolve(&packet)) return VERDICT_PASS;
     nat_key_of(&packet, &key);
     nat = bpf_map_lookup_elem(&weir_nat, &key);
-    if (nat && nat_is_answer(nat, direction)) {
-        nat_touch(nat);
-        nat_write(skb, &packet, nat);
-    } else {
+    if (!nat || !nat_is_answer(nat, direction)) {
         service_count(WEIR_SERVICE_NAT_LOST);
+        return VERDICT_PASS;
     }
-    return 0;
+    nat_touch(nat);
+    if (direction == WEIR_EGRESS && packet.l3_offset == ETH_HLEN &&
+        return_is_own(skb, &nat->source))
+        return return_send(skb, &packet, nat);
+    nat_write(skb, &packet, nat);
+    return VERDICT_PASS;
 }
 
 /* Answers for a service without a backend. Returns whether the frame is the answer now. */

@@ -95,12 +95,25 @@ static __always_inline int uplink_is_over(const struct weir_nat* nat, const stru
            (__s64)(now - nat->last_used) > (__s64)UPLINK_UDP_IDLE;
 }
 
-/* Both elements of a flow. */
+/* Whether the answers' element is of the flow whose requests have this key. */
+static __always_inline int uplink_is_answered_by(const struct weir_nat_key* key,
+                                                 const struct weir_nat* answer) {
+    return answer->destination_port == key->source_port &&
+           address_equals(&answer->destination, &key->source) &&
+           answer->source_port == key->destination_port &&
+           address_equals(&answer->source, &key->destination);
+}
+
+/* Both elements of a flow. Where its answers had theirs, another flow may have its own by now. */
 static __noinline void uplink_forget(const struct weir_nat_key* key, const struct weir_nat* nat) {
+    const struct weir_nat* answer;
     struct weir_nat_key back;
 
-    uplink_answer_key(nat, key->protocol, &back);
-    if (!(nat->flags & WEIR_NAT_DSR)) bpf_map_delete_elem(&weir_nat, &back);
+    if (!(nat->flags & WEIR_NAT_DSR)) {
+        uplink_answer_key(nat, key->protocol, &back);
+        answer = bpf_map_lookup_elem(&weir_nat, &back);
+        if (answer && uplink_is_answered_by(key, answer)) bpf_map_delete_elem(&weir_nat, &back);
+    }
     bpf_map_delete_elem(&weir_nat, key);
 }
 
@@ -113,11 +126,7 @@ static __noinline int uplink_mend(const struct weir_nat_key* key, const struct w
 
     uplink_answer_key(nat, key->protocol, &back);
     known = bpf_map_lookup_elem(&weir_nat, &back);
-    if (known)
-        return known->destination_port == key->source_port &&
-               address_equals(&known->destination, &key->source) &&
-               known->source_port == key->destination_port &&
-               address_equals(&known->source, &key->destination);
+    if (known) return uplink_is_answered_by(key, known);
     reply.source = key->destination;
     reply.destination = key->source;
     reply.source_port = key->destination_port;

@@ -95,18 +95,14 @@ static __always_inline int frame_translate(struct xdp_md* ctx, const struct pack
     return 1;
 }
 
-/* Puts the packet into an outer IP header; it takes a hop. Returns whether it did. */
+/* Puts the packet into an outer IP header, for which the caller has made room; it takes a hop.
+ * Returns whether the frame has all that was parsed. */
 static __always_inline int frame_encapsulate(struct xdp_md* ctx, const struct packet* packet,
                                              const struct weir_nat* nat,
                                              const struct weir_address* source, __u32 length) {
-    int room = ip_header_length(packet->is_v6);
-    struct ethhdr* eth;
-    void *data, *end;
+    void *data = FRAME_START(ctx), *end = FRAME_END(ctx);
+    struct ethhdr* eth = data;
 
-    if (bpf_xdp_adjust_head(ctx, -room)) return 0;
-    data = FRAME_START(ctx);
-    end = FRAME_END(ctx);
-    eth = data;
     if (data + ETH_HLEN + 2 * sizeof(struct iphdr) > end) return 0;
     if (packet->is_v6) {
         struct ipv6hdr* ip = data + ETH_HLEN;

@@ -17,7 +17,7 @@ struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, 64);
     __type(key, __u32);
-    __type(value, __u32);
+    __type(value, struct weir_interface);
 } weir_uplinks SEC(".maps");
 
 struct {

@@ -208,8 +208,7 @@ static __noinline int uplink_recognize(const struct weir_nat_key* key,
     int result;
 
     service = uplink_service(key, &result);
-    if (!service) return result;
-    if (!(service->flags & WEIR_SERVICE_DSR)) return STEP_NONE;
+    if (!service || !(service->flags & WEIR_SERVICE_DSR)) return STEP_NONE;
     search.first = service->maglev_count ? service->first_maglev : service->first_slot;
     search.count = service->maglev_count ? service->maglev_count : service->slot_count;
     search.start = ((__u64)nat_hash(key) * search.count) >> 32;

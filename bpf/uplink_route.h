@@ -4,35 +4,13 @@
 #define WEIR_BPF_UPLINK_ROUTE_H
 
 #include "nat_write.h"
+#include "route.h"
 #include "uplink_flow.h"
-
-#define FAMILY_V4 2 /* AF_INET, of <sys/socket.h> */
-#define FAMILY_V6 10
 
 #define OUTER_HOP_LIMIT 64
 
 static __always_inline __u32 ip_header_length(int is_v6) {
     return is_v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
-}
-
-/* The node's own table says. source: of the packet as it will be; length: of it from its IP header
- * on, 0: not checked. */
-static __always_inline void route_fill(struct bpf_fib_lookup* fib, const struct packet* packet,
-                                       const struct weir_nat* nat,
-                                       const struct weir_address* source, __u32 length) {
-    fib->l4_protocol = packet->protocol;
-    fib->sport = nat->source_port;
-    fib->dport = nat->destination_port;
-    fib->tot_len = length;
-    if (packet->is_v6) {
-        fib->family = FAMILY_V6;
-        __builtin_memcpy(fib->ipv6_src, source, sizeof(*source));
-        __builtin_memcpy(fib->ipv6_dst, &nat->destination, sizeof(nat->destination));
-    } else {
-        fib->family = FAMILY_V4;
-        fib->ipv4_src = source->words[3];
-        fib->ipv4_dst = nat->destination.words[3];
-    }
 }
 
 /* The source of what is sent on. 0: the node has no address of the family. */

@@ -13,6 +13,9 @@
 /* Same values as TCX_NEXT and TCX_DROP. */
 #define VERDICT_NEXT -1
 #define VERDICT_DROP 2
+/* The frame is for the node (PACKET_HOST of <linux/if_packet.h>): neither another machine's nor a
+ * group's. */
+#define FRAME_FOR_NODE 0
 /* Not yet the program's verdict: the packet is answered first. In the lower half, the MTU. */
 #define VERDICT_REFUSE 0x10000
 #define VERDICT_TOO_BIG 0x20000
@@ -55,12 +58,15 @@ static __noinline int packet_forward(struct __sk_buff* skb, const struct packet*
     return packet_send(&fib);
 }
 
-/* The element of the flow whose packet an ICMP error quotes, for the way of the error; 0: none. */
-static __noinline const struct weir_nat* error_flow(struct __sk_buff* skb, __u32 offset,
-                                                    int is_v6) {
+/* The element of the flow whose packet an ICMP error quotes, for the way of the error, with what
+ * becomes of the packets on that way in *step; 0: none. */
+static __noinline const struct weir_nat* error_flow(struct __sk_buff* skb, __u32 offset, int is_v6,
+                                                    int* step) {
+    const struct weir_nat* nat;
     struct packet quoted = {};
     struct weir_nat_key key;
 
+    *step = STEP_NONE;
     if (packet_parse_quoted(skb, &quoted, offset, is_v6)) return 0;
     if (quoted.is_later_fragment && fragment_resolve(&quoted)) return 0;
     key.source = quoted.destination;
@@ -69,22 +75,26 @@ static __noinline const struct weir_nat* error_flow(struct __sk_buff* skb, __u32
     key.destination_port = quoted.source_port;
     key.protocol = quoted.protocol;
     __builtin_memset(key.pad, 0, sizeof(key.pad));
-    return bpf_map_lookup_elem(&weir_nat, &key);
+    nat = bpf_map_lookup_elem(&weir_nat, &key);
+    if (nat) *step = uplink_step_of(&key, nat);
+    return nat;
 }
 
 /* An ICMP error about a translated flow: to whoever sent what it quotes, as it was sent. */
 static __noinline int packet_error(struct __sk_buff* skb, const struct packet* packet) {
+    int step;
     const struct weir_nat* nat =
-        error_flow(skb, packet->l4_offset + sizeof(struct icmp_header), packet->is_v6);
+        error_flow(skb, packet->l4_offset + sizeof(struct icmp_header), packet->is_v6, &step);
     struct weir_nat to = {};
 
-    if (!nat || (nat->flags & WEIR_NAT_POD)) return VERDICT_NEXT;
-    if (nat->flags & WEIR_NAT_DSR) return packet_forward(skb, packet, nat, STEP_ENCAPSULATE);
+    if (!nat || step == STEP_NONE) return VERDICT_NEXT;
+    if (step == STEP_ENCAPSULATE) return packet_forward(skb, packet, nat, step);
     to.source = packet->source;
     to.destination = nat->destination;
     if (nat_translate_error(skb, packet, WEIR_NAT_POD | WEIR_NAT_DSR, 0) < 0) return VERDICT_NEXT;
     uplink_count(WEIR_UPLINK_ERROR);
-    return packet_forward(skb, packet, &to, STEP_RELAY);
+    /* The backend may be the node itself, to which no route leads on. */
+    return step == STEP_LOCAL ? VERDICT_NEXT : packet_forward(skb, packet, &to, STEP_RELAY);
 }
 
 /* Returns the program's verdict, or VERDICT_REFUSE or the like. */
@@ -106,13 +116,12 @@ static __noinline int inner_is_ours(struct __sk_buff* skb, const struct packet* 
     struct packet inner = {};
     struct weir_nat_key key;
     const struct weir_service* service;
-    const struct weir_nat* nat;
-    int result;
+    int step, result;
 
     if (packet_parse_quoted(skb, &inner, outer->l4_offset, outer->is_v6)) return 0;
     if (inner.is_icmp_error) {
-        nat = error_flow(skb, inner.l4_offset + sizeof(struct icmp_header), outer->is_v6);
-        return nat && !(nat->flags & (WEIR_NAT_POD | WEIR_NAT_REPLY));
+        error_flow(skb, inner.l4_offset + sizeof(struct icmp_header), outer->is_v6, &step);
+        return step == STEP_LOCAL;
     }
     if (inner.is_later_fragment && fragment_resolve(&inner)) return 0;
     uplink_key(&inner, &key);
@@ -178,6 +187,7 @@ int weir_uplink_tc(struct __sk_buff* skb) {
     struct packet packet = {};
     int verdict;
 
+    if (skb->pkt_type != FRAME_FOR_NODE) return VERDICT_NEXT;
     if (packet_parse(skb, &packet) || packet.kind != PACKET_IP || packet.l3_offset != ETH_HLEN)
         return VERDICT_NEXT;
     if (packet.protocol == (packet.is_v6 ? IPPROTO_IPV6 : IPPROTO_IPIP) && !packet.is_fragment)

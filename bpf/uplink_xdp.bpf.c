@@ -14,9 +14,22 @@
 
 /* Whether XDP frames can be sent through the interface. */
 static __always_inline int is_xdp_uplink(__u32 ifindex) {
-    const __u32* mode = bpf_map_lookup_elem(&weir_uplinks, &ifindex);
+    const struct weir_interface* interface = bpf_map_lookup_elem(&weir_uplinks, &ifindex);
 
-    return mode && *mode == WEIR_UPLINK_XDP;
+    return interface && interface->mode == WEIR_UPLINK_XDP;
+}
+
+/* Whether the frame is for the node: a switch floods those of unknown destinations, and a group's
+ * are for everybody. The kernel sorts out the others, as it does all of an interface that is not
+ * known. */
+static __always_inline int is_for_node(struct xdp_md* ctx) {
+    __u32 ifindex = ctx->ingress_ifindex;
+    const struct weir_interface* interface = bpf_map_lookup_elem(&weir_uplinks, &ifindex);
+    const __u8* mac = FRAME_START(ctx);
+
+    if (!interface || FRAME_START(ctx) + ETH_HLEN > FRAME_END(ctx)) return 0;
+    return *(const __u32*)mac == *(const __u32*)interface->mac &&
+           *(const __u16*)(mac + 4) == *(const __u16*)(interface->mac + 4);
 }
 
 /* Bytes of the packet from its IP header on. */
@@ -36,14 +49,14 @@ static __noinline int frame_forward(struct xdp_md* ctx, const struct packet* pac
     const struct weir_address* source = route_source(nat, step);
     struct bpf_fib_lookup fib = {.ifindex = ctx->ingress_ifindex};
     __u32 length = frame_length(ctx, packet), outcome = WEIR_UPLINK_FORWARDED;
-    int is_inside = step == STEP_ENCAPSULATE;
+    int room = step == STEP_ENCAPSULATE ? ip_header_length(packet->is_v6) : 0;
 
     if (!source || !length || packet->hop_limit <= 1) return XDP_PASS;
-    route_fill(&fib, packet, nat, source,
-               is_inside ? length + ip_header_length(packet->is_v6) : length);
+    route_fill(&fib, packet, nat, source, length + room);
     if (bpf_fib_lookup(ctx, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS) return XDP_PASS;
     if (fib.ifindex != ctx->ingress_ifindex && !is_xdp_uplink(fib.ifindex)) return XDP_PASS;
-    if (is_inside) {
+    if (room) {
+        if (bpf_xdp_adjust_head(ctx, -room)) return XDP_PASS; /* a driver without headroom */
         outcome = WEIR_UPLINK_ENCAPSULATED;
         if (!frame_encapsulate(ctx, packet, nat, source, length)) return XDP_ABORTED;
     } else {
@@ -82,7 +95,7 @@ int weir_uplink_xdp(struct xdp_md* ctx) {
     __u32 outer = 0;
     int step;
 
-    if (!frame_parse(ctx, &packet, &outer, &backend)) return XDP_PASS;
+    if (!frame_parse(ctx, &packet, &outer, &backend) || !is_for_node(ctx)) return XDP_PASS;
     step = outer ? uplink_decide_inner(&packet, &backend, &decision)
                  : uplink_decide(&packet, &decision);
     if (likely(step == STEP_NONE)) return XDP_PASS;

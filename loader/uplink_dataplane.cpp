@@ -4,11 +4,13 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/ethtool.h>
+#include <linux/if_ether.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cstring>
 #include <set>
 
@@ -48,6 +50,19 @@ bool is_veth(std::uint32_t ifindex) {
            std::strcmp(driver.driver, "veth") == 0;
 }
 
+using Mac = std::array<std::uint8_t, ETH_ALEN>;
+
+Result<Mac> mac_of(std::uint32_t ifindex) {
+    const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    ifreq request{};
+    if (::if_indextoname(ifindex, request.ifr_name) == nullptr ||
+        ::ioctl(socket.value(), SIOCGIFHWADDR, &request) != 0)
+        return failure_errno("read the MAC of interface " + std::to_string(ifindex));
+    Mac mac;
+    std::memcpy(mac.data(), request.ifr_hwaddr.sa_data, mac.size());
+    return mac;
+}
+
 } // namespace
 
 struct UplinkDataplane::State {
@@ -59,7 +74,7 @@ struct UplinkDataplane::State {
     std::unique_ptr<uplink_xdp_bpf, Destroyer> xdp;
     Map<weir_nat_key, weir_nat> nat;
     Map<std::uint32_t, weir_uplink> node;
-    Map<std::uint32_t, std::uint32_t> uplinks;
+    Map<std::uint32_t, weir_interface> uplinks;
     std::set<std::string> service_maps; // shared with the service programs
     fs::path folder;                    // of this version's pins; empty: private
 
@@ -132,6 +147,15 @@ Result<> UplinkDataplane::set_node(const weir_uplink& node) {
     return state_->node.update(0, node);
 }
 
+Result<> UplinkDataplane::set_interface(std::uint32_t ifindex, weir_uplink_mode mode) {
+    const auto mac = mac_of(ifindex);
+    if (!mac) return std::unexpected(mac.error());
+    weir_interface interface{};
+    interface.mode = mode;
+    std::memcpy(interface.mac, mac->data(), mac->size());
+    return state_->uplinks.update(ifindex, interface);
+}
+
 Result<UplinkState> UplinkDataplane::attach(std::uint32_t ifindex, UplinkWish wish) {
     UplinkState uplink{.ifindex = ifindex, .is_xdp = false, .why_not_xdp = {}};
     // The tc program first: it does what the XDP program leaves.
@@ -148,16 +172,17 @@ Result<UplinkState> UplinkDataplane::attach(std::uint32_t ifindex, UplinkWish wi
         uplink.why_not_xdp = std::move(*why);
         uplink.is_xdp = uplink.why_not_xdp.empty();
     }
-    if (!uplink.is_xdp) {
-        if (wish == UplinkWish::kXdp)
-            return failure("interface " + std::to_string(ifindex) + ": " + uplink.why_not_xdp +
-                           ": use --uplink-xdp auto");
+    if (!uplink.is_xdp && wish == UplinkWish::kXdp)
+        return failure("interface " + std::to_string(ifindex) + ": " + uplink.why_not_xdp +
+                       ": use --uplink-xdp auto");
+    // Other uplinks' XDP programs redirect to an interface that is said to have one: what they
+    // redirect to one that has none, nobody sends.
+    const auto mode = uplink.is_xdp ? WEIR_UPLINK_XDP : WEIR_UPLINK_TC;
+    if (auto written = set_interface(ifindex, mode); !written)
+        return std::unexpected(std::move(written.error()));
+    if (!uplink.is_xdp)
         if (auto done = detach_uplink_xdp(state_->hooks(), ifindex); !done)
             return std::unexpected(std::move(done.error()));
-    }
-    const std::uint32_t mode = uplink.is_xdp ? WEIR_UPLINK_XDP : WEIR_UPLINK_TC;
-    if (auto written = state_->uplinks.update(ifindex, mode); !written)
-        return std::unexpected(std::move(written.error()));
     return uplink;
 }
 
@@ -168,6 +193,11 @@ Result<> UplinkDataplane::detach(std::uint32_t ifindex) {
 }
 
 Result<bool> UplinkDataplane::is_attached(const UplinkState& uplink) const {
+    const auto mac = mac_of(uplink.ifindex);
+    if (!mac) return std::unexpected(mac.error());
+    const auto written = state_->uplinks.lookup(uplink.ifindex);
+    if (!written) return std::unexpected(written.error());
+    if (!*written || std::memcmp((*written)->mac, mac->data(), mac->size()) != 0) return false;
     return is_uplink_attached(state_->hooks(), uplink.ifindex, uplink.is_xdp);
 }
 

@@ -44,11 +44,14 @@ public:
 
     // Before the first attach().
     Result<> set_node(const weir_uplink& node);
+    // Tells the programs of an interface, its MAC too. attach() does; for test runs of the programs
+    // alone.
+    Result<> set_interface(std::uint32_t ifindex, weir_uplink_mode mode);
     // Puts the programs onto the interface, in place of whichever are there. Again, where somebody
     // took them off. kXdp fails where there is no native XDP.
     Result<UplinkState> attach(std::uint32_t ifindex, UplinkWish wish);
     Result<> detach(std::uint32_t ifindex);
-    // Whether everything is where attach() has put it.
+    // Whether everything is where attach() has put it, and the interface has the same MAC still.
     Result<bool> is_attached(const UplinkState& uplink) const;
     // Interfaces that have a program of this or an earlier agent.
     std::vector<std::uint32_t> attached() const;

@@ -29,7 +29,7 @@ void build_network() {
     enter_host_netns();
     for (const char* knob : {"ipv4/conf/all/forwarding", "ipv6/conf/all/forwarding"})
         std::ofstream(std::string("/proc/sys/net/") + knob) << "1\n";
-    ip("link add up0 type veth peer name out0");
+    ip("link add up0 address 02:00:00:00:00:01 type veth peer name out0");
     ip("link set out0 up");
     ip("link set up0 mtu 1500 up");
     ip("link add pods0 type veth peer name pods1");
@@ -41,7 +41,7 @@ void build_network() {
         const std::string gateway = is_v6 ? "2001:db8::1" : "192.0.2.1";
         ip(v6 + "addr add " + family.node + (is_v6 ? "/64 dev up0 nodad" : "/24 dev up0"));
         ip(v6 + "neigh add " + peer + " lladdr 02:00:00:00:00:20 dev up0 nud permanent");
-        ip(v6 + "neigh add " + gateway + " lladdr 02:00:00:00:00:01 dev up0 nud permanent");
+        ip(v6 + "neigh add " + gateway + " lladdr 02:00:00:00:00:fe dev up0 nud permanent");
         ip(v6 + "route add " + (is_v6 ? "fd00:1::/64" : "10.0.1.0/24") + " via " + peer);
         ip(v6 + "route add " + (is_v6 ? "fd00::/64" : "10.0.0.0/24") + " dev pods0");
         ip(v6 + "route add default via " + gateway);

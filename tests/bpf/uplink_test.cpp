@@ -3,7 +3,12 @@
 // programs.
 #include "tests/bpf/uplink_fixture.h"
 
+#include <net/if.h>
+
+#include <algorithm>
 #include <set>
+
+#include "tests/loader/kernel_fixture.h"
 
 namespace weir::test {
 namespace {
@@ -75,7 +80,7 @@ TEST_P(UplinkTest, ItsAnswerGoesToTheClientFromTheService) {
         EXPECT_EQ(result.packet.destination_port, kClientPort);
         EXPECT_TRUE(checksums_hold(result.frame));
         if (result.is_by_xdp) {
-            EXPECT_EQ(result.frame[5], 0x01) << "to the gateway";
+            EXPECT_EQ(result.frame[5], 0xfe) << "to the gateway";
         }
     }
     EXPECT_EQ(outcome(WEIR_UPLINK_ANSWERED), 2u);
@@ -150,6 +155,32 @@ TEST_P(UplinkTest, WithoutAFreeSourcePortAPacketIsDropped) {
         EXPECT_EQ(late.fate, Fate::kSent);
         EXPECT_NE(late.packet.source_port, opened.packet.source_port);
     }
+}
+
+TEST_P(UplinkTest, AFlowThatLostItsPortLeavesItToTheFlowThatHasIt) {
+    add_service({add_remote()});
+    const auto opened = run(tcp_request());
+    weir_nat_key request{}, answer{};
+    request.source = address(family().client);
+    request.destination = address(family().service);
+    request.source_port = htons(kClientPort);
+    request.destination_port = htons(kServicePort);
+    answer.source = address(family().remote);
+    answer.destination = address(family().node);
+    answer.source_port = htons(kPodPort);
+    answer.destination_port = htons(opened.packet.source_port);
+    request.protocol = answer.protocol = IPPROTO_TCP;
+    auto flow = uplink().nat().lookup(request);
+    auto others = uplink().nat().lookup(answer);
+    ASSERT_TRUE(flow && *flow && others && *others);
+    (*others)->destination_port = htons(kClientPort + 1);
+    (*flow)->last_used = 1; // the answers' element is looked for once a second
+    ASSERT_TRUE(uplink().nat().update(answer, **others));
+    ASSERT_TRUE(uplink().nat().update(request, **flow));
+    EXPECT_NE(run(tcp_request(kAck)).packet.source_port, opened.packet.source_port);
+    const auto left = uplink().nat().lookup(answer);
+    ASSERT_TRUE(left && *left);
+    EXPECT_EQ((*left)->destination_port, htons(kClientPort + 1));
 }
 
 TEST_P(UplinkTest, TheChoiceIsTheFlowsAlone) {
@@ -250,6 +281,33 @@ TEST_P(UplinkTest, WhatIsNoServicesStaysUntouched) {
         EXPECT_EQ(result.fate, Fate::kPassed);
         EXPECT_EQ(result.frame, frame);
     }
+}
+
+TEST_P(UplinkTest, WhatIsNotForTheNodesMacStaysUntouched) {
+    add_service({add_remote()});
+    Bytes sent = tcp_request();
+    for (const int first : {0x06, 0x03, 0xff}) { // another machine, a group, everybody
+        std::fill_n(sent.begin(), 6, static_cast<std::uint8_t>(first));
+        const auto result = run(sent);
+        EXPECT_EQ(result.fate, Fate::kPassed) << first;
+        EXPECT_EQ(result.frame, sent);
+    }
+    std::size_t flows = 0;
+    ASSERT_TRUE(uplink().nat().for_each([&](const weir_nat_key&, const weir_nat&) { ++flows; }));
+    EXPECT_EQ(flows, 0u);
+}
+
+TEST_P(UplinkTest, AnInterfaceWithAnotherMacIsToBeAttachedAgain) {
+    const std::uint32_t ifindex = ::if_nametoindex("pods0");
+    const auto attached = uplink().attach(ifindex, UplinkWish::kTc);
+    ASSERT_TRUE(attached);
+    EXPECT_TRUE(uplink().is_attached(*attached).value());
+    ip("link set pods0 address " + std::string(GetParam().has_xdp ? "06" : "0a") +
+       ":00:00:00:00:" + (family().is_v6 ? "06" : "04"));
+    EXPECT_FALSE(uplink().is_attached(*attached).value());
+    ASSERT_TRUE(uplink().attach(ifindex, UplinkWish::kTc));
+    EXPECT_TRUE(uplink().is_attached(*attached).value());
+    EXPECT_TRUE(uplink().detach(ifindex));
 }
 
 TEST_P(UplinkTest, WithoutABackendAConnectionIsReset) {

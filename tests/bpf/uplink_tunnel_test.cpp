@@ -74,17 +74,20 @@ TEST_P(UplinkTunnelTest, TheBackendsNodeUnpacksAndTranslates) {
 }
 
 TEST_P(UplinkTunnelTest, ATunnelOfSomebodyElseStaysUntouched) {
-    add_service({add_local()});
-    const auto sent = encapsulated(tcp_request(), family().local); // the service is not for DSR
-    const auto result = run(sent);
-    EXPECT_EQ(result.fate, Fate::kPassed);
-    EXPECT_EQ(result.frame, sent);
+    add_service({add_local()}, WEIR_SERVICE_SOURCE_RANGES); // none for DSR, nor for the client
+    add_wildcard();
+    for (const auto& inside : {tcp_request(), request(tcp(kClientPort, 81), IPPROTO_TCP)}) {
+        const auto sent = encapsulated(inside, family().local);
+        const auto result = run(sent);
+        EXPECT_EQ(result.fate, Fate::kPassed);
+        EXPECT_EQ(result.frame, sent);
+    }
 }
 
 TEST_P(UplinkTunnelTest, InsideATunnelSourceRangesHoldToo) {
     add_service({add_local()}, WEIR_SERVICE_DSR | WEIR_SERVICE_SOURCE_RANGES);
-    const auto result = run(encapsulated(tcp_request(), family().local));
-    EXPECT_EQ(result.packet.destination, family().local);
+    const auto sent = encapsulated(tcp_request(), family().local);
+    EXPECT_EQ(run(sent).frame, sent);
     EXPECT_EQ(outcome(WEIR_UPLINK_LOCAL), 0u);
 }
 
@@ -140,6 +143,23 @@ TEST_P(UplinkTunnelTest, AnErrorAboutAnAnswerReachesTheBackend) {
     EXPECT_EQ(quoted(result).destination, family().node);
     EXPECT_EQ(quoted(result).destination_port, forwarded.packet.source_port);
     EXPECT_TRUE(checksums_hold(result.frame));
+}
+
+TEST_P(UplinkTunnelTest, AnErrorAboutAnAnswerReachesABackendOnThisNodeThroughTheStack) {
+    for (const char* address : {family().local, family().node}) {
+        add_service({add_backend(address, true)});
+        const auto sent = tcp_request(kSyn, address == family().local ? 2000 : 2001);
+        run(sent);
+        const auto result = run(error_about(answer_to(sent), family().router));
+        EXPECT_EQ(result.fate, Fate::kPassed);
+        EXPECT_EQ(result.packet.source, family().router);
+        EXPECT_EQ(result.packet.destination, address);
+        EXPECT_EQ(quoted(result).source, address);
+        EXPECT_EQ(quoted(result).source_port, kPodPort);
+        EXPECT_EQ(quoted(result).destination, family().client);
+        EXPECT_TRUE(checksums_hold(result.frame));
+    }
+    EXPECT_EQ(outcome(WEIR_UPLINK_ERROR), 2u);
 }
 
 TEST_P(UplinkTunnelTest, AnErrorForABackendThatAnswersItselfGoesToItAndIsUnpackedThere) {

@@ -205,6 +205,26 @@ TEST_P(UplinkNetTest, LongMessagesArriveWhole) {
         EXPECT_TRUE(connection.exchange(std::chrono::seconds(5), size)) << size;
 }
 
+// The answers have the node's own address, and would be martians to its kernel.
+TEST_P(UplinkNetTest, ABackendOnTheNodeItselfIsReachedFromOutside) {
+    lab_.apply("slices.yaml", slices_yaml({&near_}));
+    EXPECT_EQ(reach(a_), kAll);
+    lab_.apply("slices.yaml", slices_yaml({&far_})); // on a node whose pods are on a bridge
+    const std::string node_ports = "nodeport4 nodeport6 nodeport4/udp nodeport6/udp ";
+    EXPECT_EQ(reach(b_).substr(0, node_ports.size()), node_ports);
+    EXPECT_GT(packets(a_, "local"), 0);
+    EXPECT_GT(packets(b_, "local"), 0);
+}
+
+TEST_P(UplinkNetTest, LongMessagesArriveWholeFromABackendOnTheNodeItself) {
+    lab_.apply("slices.yaml", slices_yaml({&near_}));
+    for (const auto& address : {a_.v4, a_.v6}) {
+        TcpConnection connection(*client_.netns, address, kNodePort);
+        for (const std::size_t size : {1'000UZ, 100'000UZ, 1'000'000UZ})
+            EXPECT_TRUE(connection.exchange(std::chrono::seconds(5), size)) << address << size;
+    }
+}
+
 TEST_P(UplinkNetTest, CleanupTakesTheProgramsOff) {
     ASSERT_EQ(a_.stop_agent(), 0);
     ASSERT_TRUE(a_.weir({"cleanup", "--bpffs", a_.bpffs()}).ok());
