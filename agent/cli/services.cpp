@@ -90,6 +90,7 @@ void print_details(const v1::ServicePort& port) {
     for (const auto& frontend : port.frontends()) {
         const Cell slots = !frontend.owner().empty()
                                ? Cell("taken by " + frontend.owner(), Colour::kBad)
+                           : frontend.drops()      ? Cell("drops", Colour::kBad)
                            : frontend.slots() == 0 ? Cell("refuses", Colour::kBad)
                                                    : Cell(std::to_string(frontend.slots()));
         frontends.add({fmt::format("  {}:{}", host_text(frontend.address()), frontend.port()),
