@@ -36,12 +36,13 @@ enum weir_service_flags {
     WEIR_SERVICE_LEAST_LOADED = 1 << 2,  /* two draws; the one with fewer live connections */
     WEIR_SERVICE_MAGLEV = 1 << 3,        /* by the hash of the flow, in the Maglev range */
     WEIR_SERVICE_DSR = 1 << 4,           /* the backend's node answers the client itself */
-    WEIR_SERVICE_CLOSE_TCP = 1 << 5      /* sockets of a removed backend are closed, TCP too */
+    WEIR_SERVICE_CLOSE_TCP = 1 << 5,     /* sockets of a removed backend are closed, TCP too */
+    WEIR_SERVICE_NONE_HERE = 1 << 6      /* no slots, for its backends are all on other nodes */
 };
 
 /* One port of one service, as one of its frontends shows it. A frontend without slots refuses
- * (ICMP error or RST). Weights are numbers of slots. id: of the service's port, the same for all of
- * its frontends and over restarts of the agent. */
+ * (ICMP error or RST), with WEIR_SERVICE_NONE_HERE it drops. Weights are numbers of slots. id: of
+ * the service's port, the same for all of its frontends and over restarts of the agent. */
 struct weir_service {
     __u32 id;
     __u32 first_slot;   /* in weir_slots */

@@ -62,7 +62,9 @@ enum { WEIR_NAT_CLOSING = 1 << 8 };
     WEIR_OUTCOME(EXPIRED, "expired", "untouched: its time to live ends here")                      \
     WEIR_OUTCOME(                                                                                  \
         ORPHAN, "orphan",                                                                          \
-        "dropped: a fragment out of an outer IP header whose first fragment is forgotten")
+        "dropped: a fragment out of an outer IP header whose first fragment is forgotten")         \
+    WEIR_OUTCOME(NONE_HERE, "none_here",                                                           \
+                 "dropped: externalTrafficPolicy is Local and every backend on another node")
 
 enum weir_uplink_outcome {
 #define WEIR_OUTCOME(name, word, text) WEIR_UPLINK_##name,

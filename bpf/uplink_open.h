@@ -144,6 +144,9 @@ static __noinline int uplink_choose(const struct weir_nat_key* key, struct weir_
 
     service = uplink_service(key, &result);
     if (!service) return result;
+    /* Who sent it here does not know yet that there is nothing: another node would have answered.
+     */
+    if (service->flags & WEIR_SERVICE_NONE_HERE) return UPLINK_NOT_LET_BY(WEIR_UPLINK_NONE_HERE);
     if (!service->slot_count) return UPLINK_NOT_LET_BY(WEIR_UPLINK_REFUSED);
     choice.client.client = key->source;
     choice.client.service = service->id;

@@ -140,6 +140,7 @@ void ServiceCompiler::PortCompiler::add_frontend(const PlannedFrontend& frontend
         value.maglev_count = table.count;
         if (table.count != 0) value.flags |= WEIR_SERVICE_MAGLEV;
     }
+    if (slots.count == 0 && has_backends_elsewhere(frontend)) value.flags |= WEIR_SERVICE_NONE_HERE;
     if (frontend.has_source_ranges) value.flags |= WEIR_SERVICE_SOURCE_RANGES;
     if (plan_.service->choice == ServiceChoice::kLeastLoaded) {
         value.flags |= WEIR_SERVICE_LEAST_LOADED;
@@ -151,6 +152,17 @@ void ServiceCompiler::PortCompiler::add_frontend(const PlannedFrontend& frontend
     const bool is_guest =
         frontend.kind == FrontendKind::kExternalIp || frontend.kind == FrontendKind::kLoadBalancer;
     claims_.push_back({key, {is_guest, plan_.service->created}, value});
+}
+
+// "Traffic mistakenly sent to a node with no endpoints will be dropped": a balancer that has yet to
+// see the health check fail tries again, and elsewhere. A Service without any endpoint refuses.
+bool ServiceCompiler::PortCompiler::has_backends_elsewhere(const PlannedFrontend& frontend) const {
+    const auto is_elsewhere = [&](const PlannedBackend& backend) {
+        return backend.is_v4() == frontend.address.is_v4() &&
+               backend.slots[index_of(SetKind::kAnywhere)] != 0;
+    };
+    return frontend.scope == WEIR_SCOPE_EXTERNAL && frontend.set == SetKind::kLocal &&
+           std::ranges::any_of(planned_.backends, is_elsewhere);
 }
 
 // A port without room for all of its slots is left out, or it would refuse.

@@ -39,6 +39,7 @@ private:
     void refuse(const char* map, std::uint32_t limit);
     void add_sources();
     void add_frontend(const PlannedFrontend& frontend);
+    bool has_backends_elsewhere(const PlannedFrontend& frontend) const;
     void claim_frontends();
     Members members_of(SetKind kind, bool is_v4) const;
     RangePool::Range take_set(SetKind kind, bool is_v4, bool is_maglev,

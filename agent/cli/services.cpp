@@ -78,6 +78,7 @@ Table backend_table() {
 
 Cell slots_cell(const v1::ServiceFrontend& frontend) {
     if (!frontend.owner().empty()) return {"taken by " + frontend.owner(), Colour::kBad};
+    if (frontend.drops()) return {"drops", Colour::kBad};
     if (frontend.slots() == 0) return {"refuses", Colour::kBad};
     if (frontend.refused() == 0) return Cell(std::to_string(frontend.slots()));
     return {fmt::format("{}, {:.1f} % refuse", frontend.slots(), frontend.refused()),

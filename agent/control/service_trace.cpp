@@ -124,9 +124,11 @@ Reply<v1::TraceServiceResponse> trace_service(const ControlContext& context,
     backends.release();
     response.set_differs(!is_as_written(**services, key));
     const bool has_backend = response.candidates_size() != 0;
-    response.set_outcome(has_backend ? "backend" : "refused");
+    const bool drops = response.frontend().drops();
+    response.set_outcome(has_backend ? "backend" : drops ? "dropped" : "refused");
     response.set_reason(has_backend ? choice_text(response, found)
-                                    : "the service has no backend that takes connections here");
+                        : drops ? "externalTrafficPolicy is Local, and no backend is on this node"
+                                : "the service has no backend that takes connections here");
     return response;
 }
 

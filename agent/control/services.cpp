@@ -144,6 +144,7 @@ v1::ServiceFrontend frontend_message(const Services& services, const ServicePlan
     } else if (const weir_service* value = claims.find(key)) {
         message.set_slots(value->slot_count);
         message.set_maglev(value->maglev_count);
+        message.set_drops((value->flags & WEIR_SERVICE_NONE_HERE) != 0);
     }
     return message;
 }

@@ -322,6 +322,14 @@ TEST_P(UplinkTest, WithoutABackendAConnectionIsReset) {
     EXPECT_EQ(outcome(WEIR_UPLINK_REFUSED), 1u);
 }
 
+TEST_P(UplinkTest, WithoutABackendOnThisNodeWhereOnlyThoseCountItIsDropped) {
+    add_service({}, WEIR_SERVICE_NONE_HERE);
+    for (const auto& frame : {tcp_request(), udp_request()})
+        EXPECT_EQ(run(frame).fate, Fate::kDropped);
+    EXPECT_EQ(outcome(WEIR_UPLINK_NONE_HERE), 2u);
+    EXPECT_EQ(outcome(WEIR_UPLINK_REFUSED), 0u);
+}
+
 TEST_P(UplinkTest, WithoutABackendADatagramIsAnsweredByAnError) {
     add_service({});
     const auto sent = udp_request();

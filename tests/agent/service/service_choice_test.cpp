@@ -167,11 +167,19 @@ TEST(ServiceChoice, ExternalTrafficPolicyLocalIsForOutsideAlone) {
     EXPECT_EQ(lab.inside("10.96.0.1:80"), "10.1.0.1:8080 10.1.0.2:8080");
 }
 
-TEST(ServiceChoice, ExternalLocalWithoutLocalEndpointsRefuses) {
+TEST(ServiceChoice, ExternalLocalWithoutLocalEndpointsDrops) {
     ServiceLab lab;
     lab.apply(balancer("externalTrafficPolicy: Local") + slice("web", {ready("10.1.0.2", "n2")}));
-    EXPECT_EQ(lab.outside("198.51.100.1:80"), "refused");
-    EXPECT_EQ(lab.inside("198.51.100.1:80"), "10.1.0.2:8080");
+    for (const auto* frontend : {"198.51.100.1:80", "192.0.2.1:30080"}) {
+        EXPECT_EQ(lab.outside(frontend), "dropped") << frontend;
+        EXPECT_EQ(lab.inside(frontend), "10.1.0.2:8080") << frontend;
+    }
+    lab.apply(slice("web", {terminating("10.1.0.2", "n2")}));
+    EXPECT_EQ(lab.outside("198.51.100.1:80"), "dropped") << "it still serves";
+    for (const auto& nobody : {not_ready("10.1.0.2", "n2"), not_ready("10.1.0.1")}) {
+        lab.apply(slice("web", {nobody}));
+        EXPECT_EQ(lab.outside("198.51.100.1:80"), "refused") << "no backend anywhere";
+    }
 }
 
 TEST(ServiceChoice, ExternalLocalFallsBackToLocalTerminating) {

@@ -240,6 +240,10 @@ std::string ServiceLab::answer(std::string_view frontend, weir_service_scope sco
                    ? "dropped"
                    : "untouched";
     }
+    if ((value->flags & WEIR_SERVICE_NONE_HERE) != 0) {
+        EXPECT_EQ(value->slot_count, 0U);
+        return "dropped";
+    }
     if (value->slot_count == 0) return "refused";
     std::map<std::string, std::uint32_t> shares;
     for (std::uint32_t i = 0; i < value->slot_count; ++i) {
