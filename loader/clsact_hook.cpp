@@ -17,7 +17,7 @@ namespace weir {
 namespace {
 
 constexpr std::uint32_t kPriority = 1;
-constexpr std::uint32_t kHandle = 0x57454952; // "WEIR"
+constexpr std::uint32_t kHandle = 0x57454952;      // "WEIR"
 constexpr std::string_view kOurPrograms = "weir_"; // of pods and uplinks
 
 bpf_tc_hook hook_of(std::uint32_t ifindex, bpf_tc_attach_point point) {

@@ -116,15 +116,17 @@ protected:
         return {};
     }
 
-    void connect(int times) const {
+    // Of so many connections, those that were answered.
+    int answered(int times) const {
         const std::vector<Probe> probes(50, {client_.netns.get(), "10.96.0.1", 80, IPPROTO_TCP});
-        int answered = 0;
+        int count = 0;
         for (int i = 0; i < times / 50; ++i) {
             for (const bool answer : probe_all(probes))
-                answered += answer ? 1 : 0;
+                count += answer ? 1 : 0;
         }
-        EXPECT_EQ(answered, times);
+        return count;
     }
+    void connect(int times) const { EXPECT_EQ(answered(times), times); }
 
     test::TestCgroup cgroup_;
     Lab lab_;
@@ -183,6 +185,17 @@ TEST_P(ServicesNetTest, WeightsChangeLiveWithoutBreakingAConnection) {
     connect(100);
     EXPECT_EQ(opened().at(one_.v4), drained.at(one_.v4)) << "weight 0";
     EXPECT_TRUE(connection.exchange()) << "of before";
+}
+
+TEST_P(ServicesNetTest, TheShareOfABackendThatIsNotThereIsRefused) {
+    lab_.write_manifest(
+        "old.yaml", service_yaml("old", "10.96.0.2", "fd00:96::2") + slices_yaml("old", {&one_}));
+    lab_.apply("split.yaml", split_yaml(50, 50));
+    EXPECT_NEAR(answered(400), 200, 42);
+    EXPECT_GT(near_.metric("weir_service_outcomes_total{outcome=\"route_refused\"}"), 100);
+    lab_.apply("new.yaml",
+               service_yaml("new", "10.96.0.3", "fd00:96::3") + slices_yaml("new", {&two_}));
+    connect(100);
 }
 
 TEST_P(ServicesNetTest, PolicyJudgesTheBackend) {

@@ -142,7 +142,11 @@ ScriptedApi::ScriptedApi(Options options) : options_(options) {
 }
 
 ScriptedApi::~ScriptedApi() {
-    is_stopping_ = true;
+    stop();
+}
+
+void ScriptedApi::stop() {
+    if (is_stopping_.exchange(true)) return;
     ::shutdown(listener_, SHUT_RDWR);
     acceptor_.join();
     {

@@ -60,6 +60,8 @@ public:
     ScriptedApi& operator=(const ScriptedApi&) = delete;
 
     void on(const std::string& path, Script script);
+    // Cuts all connections and waits until no script runs any more. Again: does nothing.
+    void stop();
     std::string port() const { return port_; }
     // All requests for a path so far, in order.
     std::vector<ScriptedRequest> requests(const std::string& path) const;
@@ -80,6 +82,19 @@ private:
     std::vector<int> sockets_; // open ones, to be cut at the end
     std::vector<std::thread> threads_;
     std::thread acceptor_;
+};
+
+// Stops the server at the end of a test whose scripts refer to the test's own variables: to be
+// declared after them.
+class StopAtEnd {
+public:
+    explicit StopAtEnd(ScriptedApi& api) : api_(api) {}
+    ~StopAtEnd() { api_.stop(); }
+    StopAtEnd(const StopAtEnd&) = delete;
+    StopAtEnd& operator=(const StopAtEnd&) = delete;
+
+private:
+    ScriptedApi& api_;
 };
 
 } // namespace weir::test

@@ -62,6 +62,7 @@ TEST_F(FailingApi, APodThatIsWaitedForIsAskedFor) {
     on_rest([](const ScriptedRequest&, Wire& wire) { wire.hold(); });
     const std::string path = "/api/v1/namespaces/shop/pods/late";
     std::atomic<int> asked = 0;
+    const test::StopAtEnd stop(api_);
     api_.on(path, [&](const ScriptedRequest&, Wire& wire) {
         if (asked++ == 0) return wire.answer("404 Not Found", status_json(404, "no such pod"));
         wire.answer("200 OK",
@@ -84,6 +85,7 @@ TEST_F(FailingApi, APodThatIsWaitedForIsAskedFor) {
 
 TEST_F(FailingApi, AListThatIsCutTakesNothingAway) {
     std::atomic<bool> is_well = false;
+    const test::StopAtEnd stop(api_);
     on_rest([&](const ScriptedRequest& request, Wire& wire) {
         if (request.is_watch()) {
             if (is_well) return wire.hold();
@@ -107,6 +109,7 @@ TEST_F(FailingApi, AListThatIsCutTakesNothingAway) {
 
 TEST_F(FailingApi, BadChunksAndBadJsonTakeNothingAway) {
     std::atomic<int> tries = 0;
+    const test::StopAtEnd stop(api_);
     on_rest([&](const ScriptedRequest& request, Wire& wire) {
         if (!request.is_watch()) return wire.answer("500 Internal Server Error", "no");
         wire.begin_chunks();
@@ -194,6 +197,7 @@ TEST_F(FailingApi, AKindThatIsGoneIsBelievedToBeGoneAfterAWhile) {
     const std::string policy = R"({"metadata":{"namespace":"x","name":"p"},"spec":{}})";
     std::atomic<int> asked = 0;
     std::atomic<int> missed = 0;
+    const test::StopAtEnd stop(api_);
     api_.on(kind, [&](const ScriptedRequest& request, Wire& wire) {
         if (asked++ == 0) return wire.answer("200 OK", list_json("5", {policy}));
         if (request.is_watch()) return wire.answer("410 Gone", status_json(410, "gone"));
@@ -208,6 +212,7 @@ TEST_F(FailingApi, AKindThatIsGoneIsBelievedToBeGoneAfterAWhile) {
 
 TEST_F(FailingApi, RetryAfterIsHonoured) {
     std::atomic<int> asked = 0;
+    const test::StopAtEnd stop(api_);
     api_.on(kPolicies, [&](const ScriptedRequest& request, Wire& wire) {
         if (asked++ == 0) return wire.answer("429 Too Many Requests", "slow", "Retry-After: 1\r\n");
         if (request.is_watch()) return wire.hold();

@@ -19,6 +19,7 @@ using namespace std::chrono_literals;
 
 TEST_F(FollowedApi, TheFirstChangeHoldsEveryKindAtOnce) {
     std::atomic<bool> are_pods_served = false;
+    const test::StopAtEnd stop(api_);
     api_.on(kPolicies, [](const ScriptedRequest& request, Wire& wire) {
         if (request.is_watch()) return wire.hold();
         wire.answer("200 OK", list_json("5", {policy_json("x", "a", "web", "4")}));
@@ -69,6 +70,7 @@ TEST_F(FollowedApi, ReadsPageAfterPage) {
 
 TEST_F(FollowedApi, AListThatExpiresBetweenPagesBeginsAnew) {
     std::atomic<int> lists = 0;
+    const test::StopAtEnd stop(api_);
     api_.on(kPolicies, [&](const ScriptedRequest& request, Wire& wire) {
         if (request.is_watch()) return wire.hold();
         if (request.query != "?limit=500") {
@@ -105,6 +107,7 @@ TEST_F(FollowedApi, EventsChangeWhatIsInForceHoweverTheyAreCut) {
 
 TEST_F(FollowedApi, AWatchThatEndsIsResumedFromItsLastVersion) {
     std::atomic<int> watches = 0;
+    const test::StopAtEnd stop(api_);
     api_.on(kPolicies, [&](const ScriptedRequest& request, Wire& wire) {
         if (!request.is_watch()) return wire.answer("200 OK", list_json("5", {}));
         wire.begin_chunks();
@@ -134,6 +137,7 @@ TEST_F(FollowedApi, AKindWithoutDefinitionIsEmptyUntilItComes) {
     const std::string kind = "/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies";
     const std::string definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     std::atomic<bool> is_served = false;
+    const test::StopAtEnd stop(api_);
     api_.on(kind, [&](const ScriptedRequest& request, Wire& wire) {
         if (!is_served) return answer_not_found(wire);
         if (request.is_watch()) return wire.hold();

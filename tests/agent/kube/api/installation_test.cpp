@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <memory>
 #include <optional>
 #include <thread>
 
@@ -31,9 +32,10 @@ protected:
     }
     // Asks, and says whether the answer came within a moment.
     bool answers_at_once() {
-        bool is_answered = false;
-        installation_->expect_removal(1min, [&] { is_answered = true; });
-        return becomes([&] { return is_answered; });
+        // An answer may come when nobody waits for it any more.
+        const auto is_answered = std::make_shared<std::atomic<bool>>(false);
+        installation_->expect_removal(1min, [is_answered] { *is_answered = true; });
+        return becomes([&] { return is_answered->load(); });
     }
 
     std::optional<Installation> installation_;
@@ -54,6 +56,7 @@ TEST_F(InstallationTest, OnlyOneObjectIsAskedFor) {
 
 TEST_F(InstallationTest, ADeletionIsHeardOfAlsoAfterTheQuestion) {
     std::atomic<bool> is_deleted = false;
+    const test::StopAtEnd stop(api_);
     api_.on(kConfigMaps, [&](const ScriptedRequest& request, Wire& wire) {
         if (!request.is_watch()) return wire.answer("200 OK", list_json("9", {kOurs}));
         wire.begin_chunks();
@@ -77,6 +80,7 @@ TEST_F(InstallationTest, ADeletionIsHeardOfAlsoAfterTheQuestion) {
 
 TEST_F(InstallationTest, ADeletionWhileTheApiWasAwayIsFoundInTheList) {
     std::atomic<int> lists = 0;
+    const test::StopAtEnd stop(api_);
     api_.on(kConfigMaps, [&](const ScriptedRequest& request, Wire& wire) {
         if (request.is_watch()) {
             if (lists == 1) return wire.answer("410 Gone", status_json(410, "gone"));
