@@ -57,6 +57,7 @@ private:
     void note(const EndpointSlice&) {}
     void note(const TrafficRoute&) {}
     void note(const DestinationRule&) {}
+    void note(const ReferenceGrant&) {}
     void note(const Node& node) { addresses_.insert(node.addresses.begin(), node.addresses.end()); }
     void note(const Pod& pod) {
         addresses_.insert(pod.addresses.begin(), pod.addresses.end());
