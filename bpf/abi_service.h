@@ -184,10 +184,12 @@ WEIR_ASSERT_SIZE(struct weir_nat_key, 40);
  * hook undoes it. Without POD the uplink made it: a REPLY element is then for the uplink, or, where
  * the request kept its source, for the egress hook of the pod that answers. */
 enum weir_nat_flags {
-    WEIR_NAT_REPLY = 1 << 0,  /* undoes what the other element does */
-    WEIR_NAT_DSR = 1 << 1,    /* the request is encapsulated to the backend's node */
-    WEIR_NAT_POD = 1 << 2,    /* see above */
-    WEIR_NAT_HAIRPIN = 1 << 3 /* the pod reaches itself: both elements are its egress hook's */
+    WEIR_NAT_REPLY = 1 << 0,   /* undoes what the other element does */
+    WEIR_NAT_DSR = 1 << 1,     /* the request is encapsulated to the backend's node */
+    WEIR_NAT_POD = 1 << 2,     /* see above */
+    WEIR_NAT_HAIRPIN = 1 << 3, /* the pod reaches itself: both elements are its egress hook's */
+    WEIR_NAT_ASKED = 1 << 4,   /* at the pod's hook: WEIR_NAT_OWN says what the node's table said */
+    WEIR_NAT_OWN = 1 << 5      /* the source that the answer gets is the node's own address */
 };
 
 struct weir_nat {

@@ -138,6 +138,7 @@ __noinline int service_answer(struct __sk_buff* skb, __u32 direction) {
     struct packet packet = {};
     struct weir_nat_key key;
     struct weir_nat* nat;
+    int is_own;
 
     if (!services_on || packet_parse(skb, &packet)) return VERDICT_PASS;
     if (packet.is_icmp_error) {
@@ -152,10 +153,9 @@ __noinline int service_answer(struct __sk_buff* skb, __u32 direction) {
         service_count(WEIR_SERVICE_NAT_LOST);
         return VERDICT_PASS;
     }
+    is_own = direction == WEIR_EGRESS && packet.l3_offset == ETH_HLEN && return_is_own(skb, nat);
     nat_touch(nat);
-    if (direction == WEIR_EGRESS && packet.l3_offset == ETH_HLEN &&
-        return_is_own(skb, &nat->source))
-        return return_send(skb, &packet, nat);
+    if (is_own) return return_send(skb, &packet, nat);
     nat_write(skb, &packet, nat);
     return VERDICT_PASS;
 }

@@ -6,13 +6,14 @@
 #define WEIR_BPF_SERVICE_RETURN_H
 
 #include "hook.h"
+#include "nat_life.h"
 #include "nat_write.h"
 #include "route.h"
 
 #define IP_DONT_FRAGMENT 0x4000
 
-/* Whether the address that the answer gets is one of the node's. The node's own table says. */
-static __noinline int return_is_own(struct __sk_buff* skb, const struct weir_address* source) {
+/* Whether the address is one of the node's. The node's own table says. */
+static __noinline int return_ask(struct __sk_buff* skb, const struct weir_address* source) {
     struct bpf_fib_lookup fib = {.ifindex = skb->ifindex};
 
     if (address_is_mapped_v4(source)) {
@@ -23,6 +24,15 @@ static __noinline int return_is_own(struct __sk_buff* skb, const struct weir_add
         __builtin_memcpy(fib.ipv6_dst, source, sizeof(*source));
     }
     return bpf_fib_lookup(skb, &fib, sizeof(fib), 0) == BPF_FIB_LKUP_RET_NOT_FWDED;
+}
+
+/* Whether the address that the answer gets is one of the node's. Asked anew once a tick of the
+ * clock: addresses come and go. Before nat_touch(). */
+static __noinline int return_is_own(struct __sk_buff* skb, struct weir_nat* nat) {
+    if (likely((nat->flags & WEIR_NAT_ASKED) && !nat_is_due(nat))) return nat->flags & WEIR_NAT_OWN;
+    nat->flags &= ~WEIR_NAT_OWN;
+    nat->flags |= WEIR_NAT_ASKED | (return_ask(skb, &nat->source) ? WEIR_NAT_OWN : 0);
+    return nat->flags & WEIR_NAT_OWN;
 }
 
 /* From the IP header on, of one segment of an offloaded packet. 0: the kernel may say. */
@@ -71,7 +81,7 @@ static __noinline int return_error(struct __sk_buff* skb) {
     struct weir_nat as_it_is = {};
 
     if (packet_parse(skb, &packet) || packet.l3_offset != ETH_HLEN ||
-        !return_is_own(skb, &packet.source))
+        !return_ask(skb, &packet.source))
         return VERDICT_PASS;
     as_it_is.source = packet.source;
     as_it_is.destination = packet.destination;

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "policy/sort_unique.h"
+
 namespace weir {
 namespace {
 
@@ -14,8 +16,7 @@ void empty(std::vector<Value>& values) {
 }
 
 std::vector<Address> sorted(std::vector<Address> addresses) {
-    std::sort(addresses.begin(), addresses.end());
-    addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
+    sort_unique(addresses);
     return addresses;
 }
 

@@ -4,8 +4,6 @@
 #include <algorithm>
 
 namespace weir {
-namespace {} // namespace
-
 Plan Planner::plan() {
     plan_prefixes();
     plan_peers();

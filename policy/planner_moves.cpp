@@ -5,8 +5,6 @@
 #include "policy/planner.h"
 
 namespace weir {
-namespace {} // namespace
-
 void Planner::route_moves() {
     // A class below another may inherit what is added for that one.
     for (const bool is_parent : {true, false}) {

@@ -8,8 +8,6 @@
 #include "policy/sort_unique.h"
 
 namespace weir {
-namespace {} // namespace
-
 void Planner::count_uses() {
     count_uses(plan_.peers);
     count_uses(plan_.prefixes);

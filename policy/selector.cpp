@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "policy/sort_unique.h"
+
 namespace weir {
 namespace {
 
@@ -67,14 +69,11 @@ bool matches(const Selector& selector, const Labels& labels) {
 Selector canonical(Selector selector) {
     for (auto& requirement : selector.requirements) {
         auto& values = requirement.values;
-        std::sort(values.begin(), values.end(),
-                  [](const Symbol& a, const Symbol& b) { return less(a, b); });
-        values.erase(std::unique(values.begin(), values.end()), values.end());
+        sort_unique(values, [](const Symbol& a, const Symbol& b) { return less(a, b); });
     }
     auto& all = selector.requirements;
-    std::sort(all.begin(), all.end(),
-              [](const LabelRequirement& a, const LabelRequirement& b) { return less(a, b); });
-    all.erase(std::unique(all.begin(), all.end()), all.end());
+    sort_unique(all,
+                [](const LabelRequirement& a, const LabelRequirement& b) { return less(a, b); });
     return selector;
 }
 

@@ -8,8 +8,6 @@
 #include "policy/sort_unique.h"
 
 namespace weir {
-namespace {} // namespace
-
 void Desired::settle() {
     TouchedPredicates touched;
     settle_slots(touched);
