@@ -18,11 +18,12 @@
 struct choice {
     struct weir_affinity_key client; /* for a service with affinity */
     __u64 now;
-    __u32 hash;       /* of the flow, for Maglev */
-    __u32 is_counted; /* a connection: counted in live */
-    __u32 is_settled; /* a slot was looked at, and it does not refuse */
-    __u32 is_refused; /* one was, and it does */
-    __u32 backend;    /* the result: id, 0 if there is none */
+    __u32 hash;      /* of the flow, for Maglev */
+    __u8 is_counted; /* a connection: counted in live. Bytes: the stack is short */
+    __u8 is_settled; /* a slot was looked at, and it does not refuse */
+    __u8 is_refused; /* one was, and it does */
+    __u8 pad;
+    __u32 backend; /* the result: id, 0 if there is none */
 };
 
 struct choice_walk {

@@ -96,7 +96,6 @@ static __noinline int established_answer(struct __sk_buff* skb, const struct wei
                                          int is_low, __u32 direction) {
     struct weir_nat_key key;
     struct weir_nat* nat;
-    int is_own;
 
     established_nat_key(flow, is_low, &key);
     nat = bpf_map_lookup_elem(&weir_nat, &key);
@@ -104,9 +103,9 @@ static __noinline int established_answer(struct __sk_buff* skb, const struct wei
         service_count(WEIR_SERVICE_NAT_LOST);
         return ESTABLISHED_PASSED;
     }
-    is_own = direction == WEIR_EGRESS && return_is_own(skb, nat);
+    if (direction == WEIR_EGRESS) return_note_own(skb, nat);
     nat_touch(nat);
-    if (is_own) return established_return(skb, nat);
+    if (nat->flags & WEIR_NAT_OWN) return established_return(skb, nat);
     nat_write_plain(skb, &key, nat);
     return ESTABLISHED_PASSED;
 }

@@ -138,7 +138,6 @@ __noinline int service_answer(struct __sk_buff* skb, __u32 direction) {
     struct packet packet = {};
     struct weir_nat_key key;
     struct weir_nat* nat;
-    int is_own;
 
     if (!services_on || packet_parse(skb, &packet)) return VERDICT_PASS;
     if (packet.is_icmp_error) {
@@ -153,9 +152,10 @@ __noinline int service_answer(struct __sk_buff* skb, __u32 direction) {
         service_count(WEIR_SERVICE_NAT_LOST);
         return VERDICT_PASS;
     }
-    is_own = direction == WEIR_EGRESS && packet.l3_offset == ETH_HLEN && return_is_own(skb, nat);
+    if (direction == WEIR_EGRESS) return_note_own(skb, nat);
     nat_touch(nat);
-    if (is_own) return return_send(skb, &packet, nat);
+    if ((nat->flags & WEIR_NAT_OWN) && packet.l3_offset == ETH_HLEN)
+        return return_send(skb, &packet, nat);
     nat_write(skb, &packet, nat);
     return VERDICT_PASS;
 }

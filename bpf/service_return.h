@@ -26,13 +26,14 @@ static __noinline int return_ask(struct __sk_buff* skb, const struct weir_addres
     return bpf_fib_lookup(skb, &fib, sizeof(fib), 0) == BPF_FIB_LKUP_RET_NOT_FWDED;
 }
 
-/* Whether the address that the answer gets is one of the node's. Asked anew once a tick of the
- * clock: addresses come and go. Before nat_touch(). */
-static __noinline int return_is_own(struct __sk_buff* skb, struct weir_nat* nat) {
-    if (likely((nat->flags & WEIR_NAT_ASKED) && !nat_is_due(nat))) return nat->flags & WEIR_NAT_OWN;
-    nat->flags &= ~WEIR_NAT_OWN;
-    nat->flags |= WEIR_NAT_ASKED | (return_ask(skb, &nat->source) ? WEIR_NAT_OWN : 0);
-    return nat->flags & WEIR_NAT_OWN;
+/* Notes in the answer's element whether the address that it gets is one of the node's. Asked anew
+ * once a tick of the clock, for addresses come and go: to be called before nat_touch(). */
+static __always_inline void return_note_own(struct __sk_buff* skb, struct weir_nat* nat) {
+    if (likely((nat->flags & WEIR_NAT_ASKED) && !nat_is_due(nat))) return;
+    if (return_ask(skb, &nat->source))
+        nat->flags |= WEIR_NAT_ASKED | WEIR_NAT_OWN;
+    else
+        nat->flags = (nat->flags & ~WEIR_NAT_OWN) | WEIR_NAT_ASKED;
 }
 
 /* From the IP header on, of one segment of an offloaded packet. 0: the kernel may say. */
