@@ -67,20 +67,18 @@ Result<InsideView> look_from_inside(int netns, const std::string& interface) {
 
 // The host side is the veth here whose other side is that very interface.
 Result<Link> find_host_side(int netns, const Link& inside) {
-    auto links = list_links();
-    if (!links) return std::unexpected(std::move(links.error()));
+    auto link = find_link(inside.peer_ifindex);
+    if (!link) return std::unexpected(std::move(link.error()));
     auto nsid = find_nsid(netns);
     if (!nsid) return std::unexpected(std::move(nsid.error()));
-    const auto is_host_side = [&](const Link& link) {
-        return link.ifindex == inside.peer_ifindex && link.kind == "veth" &&
-               link.peer_ifindex == inside.ifindex && *nsid && link.peer_nsid == *nsid;
-    };
-    const auto link = std::ranges::find_if(*links, is_host_side);
-    if (link == links->end())
+    const bool is_host_side = *link && (*link)->kind == "veth" &&
+                              (*link)->peer_ifindex == inside.ifindex && *nsid &&
+                              (*link)->peer_nsid == *nsid;
+    if (!is_host_side)
         return failure(
             "the other side of its veth is not in the agent's network namespace: run "
             "the agent in the host's, or name the interface that leads there");
-    return *link;
+    return std::move(**link);
 }
 
 std::vector<Address> with_link_local(std::vector<Address> addresses, const Mac& mac) {

@@ -133,6 +133,20 @@ Result<std::vector<Link>> list_links() {
     return links;
 }
 
+Result<std::optional<Link>> find_link(std::uint32_t ifindex) {
+    alignas(nlmsghdr) std::array<char, 256> buffer{};
+    nlmsghdr* request = mnl_nlmsg_put_header(buffer.data());
+    request->nlmsg_type = RTM_GETLINK;
+    auto* header = static_cast<ifinfomsg*>(mnl_nlmsg_put_extra_header(request, sizeof(ifinfomsg)));
+    header->ifi_index = static_cast<int>(ifindex);
+    std::optional<Link> link;
+    auto done = ask(request, [&](const nlmsghdr* message) {
+        if (message->nlmsg_type == RTM_NEWLINK) link = parse_link(message);
+    });
+    if (!done && done.error().code != ENODEV) return std::unexpected(std::move(done.error()));
+    return link;
+}
+
 Result<std::vector<Address>> list_addresses(std::uint32_t ifindex) {
     std::vector<Address> addresses;
     const auto keep = [&](const nlmsghdr* message) {

@@ -31,6 +31,8 @@ struct Link {
 Link parse_link(const nlmsghdr* message);
 
 Result<std::vector<Link>> list_links();
+// None if there is no such interface.
+Result<std::optional<Link>> find_link(std::uint32_t ifindex);
 // The interface's addresses of both families, in the kernel's order.
 Result<std::vector<Address>> list_addresses(std::uint32_t ifindex);
 // Those through which the node reaches the rest of the world: of the default routes of both
