@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one way in which a command shows an answer of the agent or the lack of one.
+// The one way in which a command shows an answer of the agent or the lack of one, and that it failed.
 #pragma once
 
 #include "agent/cli/client.h"
@@ -19,6 +19,12 @@ void show(const Answer<T>& answer, Options& options, Print&& print) {
     } else {
         print(*answer);
     }
+}
+
+// To standard error and the exit status.
+inline void fail(const std::string& what, Options& options) {
+    print_error(what);
+    options.exit_status = kNegative;
 }
 
 } // namespace weir::cli

@@ -7,6 +7,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "agent/cli/call.h"
 #include "agent/cli/command.h"
 #include "agent/cli/output.h"
 #include "agent/removal.h"
@@ -14,11 +15,6 @@
 
 namespace weir::cli {
 namespace {
-
-void fail(const std::string& what, Options& options) {
-    print_error(what);
-    options.exit_status = kNegative;
-}
 
 // Cleanup makes no folder to lock that was not there.
 Result<RunLock> take_lock(const Options& options) {

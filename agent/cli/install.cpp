@@ -7,6 +7,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "agent/cli/call.h"
 #include "agent/cli/client.h"
 #include "agent/cli/command.h"
 #include "agent/cli/output.h"
@@ -27,11 +28,6 @@ struct InstallArguments {
                 .socket = options.run_dir + "/cni.sock"};
     }
 };
-
-void fail(const std::string& what, Options& options) {
-    print_error(what);
-    options.exit_status = kNegative;
-}
 
 void run_install(const InstallArguments& arguments, Options& options) {
     const auto installed = install_cni(arguments.places(options));

@@ -61,6 +61,11 @@ std::optional<std::chrono::seconds> retry_after(const ResponseParser& parser) {
     return std::chrono::seconds(seconds);
 }
 
+std::string content_type(const ResponseParser& parser) {
+    const auto text = parser.get()[http::field::content_type];
+    return std::string(text.substr(0, text.find(';')));
+}
+
 std::unexpected<Error> failed(const std::string& what, const error_code& error) {
     const std::string place = what.empty() ? "" : what + ": ";
     if (error == beast::error::timeout) return failure(place + "no answer in time");
@@ -129,6 +134,7 @@ public:
         parser_.emplace();
         parser_->header_limit(kMaxHeader);
         parser_->body_limit(boost::none);
+        buffer_.reserve(kPiece); // Beast reads as much at once as there is room for
         lowest().expires_after(timeout);
         error_code error;
         if (tls_) {
@@ -145,7 +151,8 @@ public:
             }
         }
         if (error) co_return failed("", error);
-        co_return ApiResponse{parser_->get().result_int(), retry_after(*parser_)};
+        co_return ApiResponse{parser_->get().result_int(), content_type(*parser_),
+                              retry_after(*parser_)};
     }
 
     asio::awaitable<Result<std::string_view>> read(Duration timeout) {

@@ -27,6 +27,7 @@ struct ApiRequest {
 
 struct ApiResponse {
     unsigned status = 0;
+    std::string content_type; // without parameters
     std::optional<std::chrono::seconds> retry_after;
 };
 

@@ -6,13 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <boost/json/basic_parser_impl.hpp>
-#include <cstring>
-#include <memory_resource>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "agent/kube/api/value_arena.h"
 #include "agent/kube/document.h"
 
 namespace weir {
@@ -44,32 +43,6 @@ constexpr std::array<std::string_view, 13> kUnusedOfContainer = {
     "image",       "lifecycle",       "livenessProbe", "readinessProbe",
     "resources",   "securityContext", "startupProbe",  "volumeDevices",
     "volumeMounts"};
-
-// Memory for one object; whoever reads values of it has to be done before the next.
-class Arena {
-public:
-    Value* place(const Value& value) {
-        used_ += sizeof(Value);
-        return new (memory_.allocate(sizeof(Value), alignof(Value))) Value(value);
-    }
-    std::string_view copy(std::string_view text) {
-        if (text.empty()) return {};
-        used_ += text.size();
-        char* to = static_cast<char*>(memory_.allocate(text.size(), 1));
-        std::memcpy(to, text.data(), text.size());
-        return {to, text.size()};
-    }
-    std::size_t used() const { return used_; }
-    void release() {
-        memory_.release();
-        used_ = 0;
-    }
-
-private:
-    std::vector<std::byte> first_ = std::vector<std::byte>(std::size_t{32} << 10);
-    std::pmr::monotonic_buffer_resource memory_{first_.data(), first_.size()};
-    std::size_t used_ = 0;
-};
 
 // Boost.JSON's parser calls this; its names are the parser's.
 class TreeHandler {
@@ -135,7 +108,7 @@ private:
     };
 
     bool is_in_item() const { return has_items_open_ && stack_.size() > 2; }
-    Arena& arena() { return is_in_item() || is_item_next() ? item_arena_ : document_arena_; }
+    ValueArena& arena() { return is_in_item() || is_item_next() ? item_arena_ : document_arena_; }
     bool is_item_next() const { return has_items_open_ && stack_.size() == 2; }
 
     bool gather(std::string_view part, error_code& error) {
@@ -229,8 +202,8 @@ private:
 
     JsonReader::Handlers handlers_;
     bool wants_conditions_;
-    Arena document_arena_;
-    Arena item_arena_;
+    ValueArena document_arena_;
+    ValueArena item_arena_;
     std::vector<Frame> stack_;
     std::string text_; // of the key or scalar that arrives
     std::size_t skipped_depth_ = 0;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "agent/kube/api/json_reader.h"
+#include "agent/kube/api/protobuf_reader.h"
 
 namespace weir {
 namespace {
@@ -19,6 +20,8 @@ namespace asio = boost::asio;
 
 constexpr const char* kList = "list"; // the verbs, as RBAC calls them
 constexpr const char* kWatch = "watch";
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kProtobuf = "application/vnd.kubernetes.protobuf";
 constexpr std::size_t kMaxErrorText = 64 << 10;
 // A resource that was served and is not any more is looked for as often before its objects go: an
 // API server that has just started may not know all of them yet.
@@ -37,6 +40,7 @@ Reflector::Reflector(const asio::any_io_executor& executor, AccessProvider acces
                      const Options& options, Handlers handlers)
     : executor_(executor),
       options_(options),
+      schema_(options.wants_metadata_only ? nullptr : protobuf_schema(options.resource)),
       handlers_(std::move(handlers)),
       session_(executor, std::move(access), options_.timings),
       backoff_(options_.timings.first_retry, options_.timings.longest_retry),
@@ -138,26 +142,31 @@ asio::awaitable<Reflector::Outcome> Reflector::list_page(std::string& next, std:
     Outcome asked = co_await ask(kList, query);
     if (asked.kind != Outcome::Kind::kDone) co_return asked;
     bool is_complete = false;
-    JsonReader reader({.on_item = handlers_.on_item,
-                       .on_document =
-                           [&](const Value& document) {
-                               const Value* metadata = document.find("metadata");
-                               next = member_text(metadata, "continue");
-                               version = member_text(metadata, "resourceVersion");
-                               is_complete = true;
-                           }},
-                      options_.wants_conditions);
+    const auto reader = list_reader(asked.content_type, [&](const Value& document) {
+        const Value* metadata = document.find("metadata");
+        next = member_text(metadata, "continue");
+        version = member_text(metadata, "resourceVersion");
+        is_complete = true;
+    });
     while (true) {
         const auto piece = co_await session_.read(options_.timings.answer);
         if (is_stopped_) co_return failed("stopped");
         if (!piece) co_return failed(kList, piece.error());
         if (piece->empty()) break;
-        if (const auto fed = reader.feed(*piece); !fed) {
+        if (const auto fed = reader->feed(*piece); !fed) {
             co_return failed(kList, fed.error());
         }
     }
-    if (is_complete && reader.is_complete()) co_return Outcome{};
+    if (is_complete && reader->is_complete()) co_return Outcome{};
     co_return failed(kList, Error{0, "the answer ends in the middle"});
+}
+
+std::unique_ptr<ObjectReader> Reflector::list_reader(
+    std::string_view content_type, std::function<void(const Value&)> on_document) const {
+    ObjectReader::Handlers handlers{handlers_.on_item, std::move(on_document)};
+    if (content_type == kProtobuf && schema_ != nullptr)
+        return std::make_unique<ProtobufReader>(std::move(handlers), *schema_);
+    return std::make_unique<JsonReader>(std::move(handlers), options_.wants_conditions);
 }
 
 asio::awaitable<Reflector::Outcome> Reflector::watch() {
@@ -234,8 +243,12 @@ asio::awaitable<Reflector::Outcome> Reflector::ask(const char* verb, const std::
         co_return session_.was_connected() ? failed(verb, response.error())
                                            : failed(std::move(response.error().what));
     }
-    if (response->status == 200) co_return Outcome{};
-    Outcome outcome = co_await refused(verb, *response);
+    Outcome outcome;
+    if (response->status == 200) {
+        outcome.content_type = std::move(response->content_type);
+        co_return outcome;
+    }
+    outcome = co_await refused(verb, *response);
     co_return outcome;
 }
 
@@ -333,7 +346,9 @@ std::string Reflector::advice() const {
 }
 
 std::string Reflector::accept(bool is_list) const {
-    if (!options_.wants_metadata_only) return "application/json";
+    // What may be small and has to arrive at once, a watch's frame, stays JSON.
+    if (is_list && schema_ != nullptr) return fmt::format("{},{}", kProtobuf, kJson);
+    if (!options_.wants_metadata_only) return std::string(kJson);
     return fmt::format(
         "application/json;as=PartialObjectMetadata{};v=v1;g=meta.k8s.io,application/json",
         is_list ? "List" : "");

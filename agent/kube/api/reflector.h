@@ -15,6 +15,8 @@
 
 #include "agent/kube/api/access.h"
 #include "agent/kube/api/backoff.h"
+#include "agent/kube/api/object_reader.h"
+#include "agent/kube/api/protobuf_schema.h"
 #include "agent/kube/api/session.h"
 #include "agent/kube/api/timings.h"
 #include "agent/kube/kind.h"
@@ -68,6 +70,7 @@ private:
         Kind kind = Kind::kDone;
         std::string why;
         ApiTimings::Duration wait{}; // that the server asks for
+        std::string content_type{};  // of the answer, which can be read
     };
 
     static Outcome failed(std::string why);
@@ -78,6 +81,8 @@ private:
     boost::asio::awaitable<void> pause(ApiTimings::Duration wait);
     boost::asio::awaitable<Outcome> list();
     boost::asio::awaitable<Outcome> list_page(std::string& next, std::string& version);
+    std::unique_ptr<ObjectReader> list_reader(std::string_view content_type,
+                                              std::function<void(const Value&)> on_document) const;
     boost::asio::awaitable<Outcome> watch();
     boost::asio::awaitable<Outcome> ask(const char* verb, const std::string& query);
     boost::asio::awaitable<std::string> error_text();
@@ -92,6 +97,7 @@ private:
 
     boost::asio::any_io_executor executor_;
     Options options_;
+    const ProtobufMessage* schema_; // of the objects, when they are listed in protobuf
     Handlers handlers_;
     ApiSession session_;
     Backoff backoff_;

@@ -25,7 +25,7 @@ struct ApiTimings {
     Duration absent = std::chrono::minutes(5);
     // Between two looks before a kind that was served counts as gone.
     Duration doubt = std::chrono::seconds(1);
-    std::size_t page = 500; // objects
+    std::size_t page = 2000; // objects
 };
 
 } // namespace weir

@@ -50,7 +50,7 @@ TEST_F(FollowedApi, AnEmptyClusterIsAChangeToo) {
 TEST_F(FollowedApi, ReadsPageAfterPage) {
     api_.on(kPolicies, [](const ScriptedRequest& request, Wire& wire) {
         if (request.is_watch()) return wire.hold();
-        if (request.query == "?limit=500") {
+        if (request.query == "?limit=2000") {
             return wire.answer("200 OK",
                                list_json("7", {policy_json("x", "a", "one", "1")}, "a/b="));
         }
@@ -62,7 +62,7 @@ TEST_F(FollowedApi, ReadsPageAfterPage) {
     EXPECT_EQ(changes_, 1U);
     const auto requests = api_.requests(kPolicies);
     ASSERT_GE(requests.size(), 2U);
-    EXPECT_EQ(requests[1].query, "?limit=500&continue=a%2Fb%3D");
+    EXPECT_EQ(requests[1].query, "?limit=2000&continue=a%2Fb%3D");
     EXPECT_TRUE(becomes([&] { return api_.requests(kPolicies).size() == 3; }));
     EXPECT_THAT(api_.requests(kPolicies)[2].query,
                 StartsWith("?watch=1&allowWatchBookmarks=true&resourceVersion=7&timeoutSeconds="));
@@ -73,7 +73,7 @@ TEST_F(FollowedApi, AListThatExpiresBetweenPagesBeginsAnew) {
     const test::StopAtEnd stop(api_);
     api_.on(kPolicies, [&](const ScriptedRequest& request, Wire& wire) {
         if (request.is_watch()) return wire.hold();
-        if (request.query != "?limit=500") {
+        if (request.query != "?limit=2000") {
             return wire.answer("410 Gone", status_json(410, "continue expired"));
         }
         const bool is_first = lists++ == 0;
