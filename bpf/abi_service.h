@@ -199,6 +199,17 @@ struct weir_nat {
 };
 WEIR_ASSERT_SIZE(struct weir_nat, 56);
 
+/* weir_error_budget: PERCPU_ARRAY of one element: ICMP errors that the CPU may yet send. The
+ * programs' own. As many as Linux sends of its own (icmp_msgs_per_sec, icmp_msgs_burst). */
+enum { WEIR_ERROR_BURST = 50, WEIR_ERROR_INTERVAL = 1000000 /* ns */ };
+
+struct weir_error_budget {
+    __u64 last; /* CLOCK_MONOTONIC, coarse ns: when errors was brought up to date */
+    __u32 errors;
+    __u32 spare;
+};
+WEIR_ASSERT_SIZE(struct weir_error_budget, 16);
+
 /* What happened to connections other than that they got a backend: the enum, the metric label, the
  * text. weir_outcomes: PERCPU_ARRAY of __u64, by this enum. Append only. */
 #define WEIR_SERVICE_OUTCOMES(WEIR_OUTCOME)                                                    \

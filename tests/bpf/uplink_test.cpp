@@ -322,6 +322,17 @@ TEST_P(UplinkTest, WithoutABackendAConnectionIsReset) {
     EXPECT_EQ(outcome(WEIR_UPLINK_REFUSED), 1u);
 }
 
+TEST_P(UplinkTest, AFloodIsNotAnsweredByAFloodOfErrors) {
+    constexpr int kFlood = 2000;
+    add_service({});
+    int answered = 0;
+    for (int i = 0; i < kFlood; ++i)
+        answered += run(udp_request()).fate == Fate::kSent ? 1 : 0;
+    EXPECT_GE(answered, WEIR_ERROR_BURST / 2); // the tests before have used some
+    EXPECT_LT(answered, kFlood / 2);
+    EXPECT_EQ(outcome(WEIR_UPLINK_REFUSED), static_cast<std::uint64_t>(kFlood));
+}
+
 TEST_P(UplinkTest, WithoutABackendOnThisNodeWhereOnlyThoseCountItIsDropped) {
     add_service({}, WEIR_SERVICE_NONE_HERE);
     for (const auto& frame : {tcp_request(), udp_request()})
