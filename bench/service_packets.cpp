@@ -128,9 +128,9 @@ private:
         const auto gone = key_of(kPod, kClient, kBackend, kBackendPort);
         const auto answer = key_of(kBackend, kBackendPort, kPod, kClient);
         const auto seen = key_of(kService, kPort, kPod, kClient);
-        const auto forward = element_of(gone, WEIR_NAT_POD);
+        const auto forward = element_of(gone, 0);
         if (auto done = maps.translations->update(sent, forward); !done) return done;
-        const auto reply = element_of(seen, WEIR_NAT_POD | WEIR_NAT_REPLY);
+        const auto reply = element_of(seen, WEIR_NAT_REPLY);
         if (auto done = maps.translations->update(answer, reply); !done) return done;
         std::memcpy(skeleton_->bss->known, &sent, sizeof(sent));
         if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.bench_nat), &sent, &forward, BPF_ANY))

@@ -8,7 +8,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "bpf/abi_service.h"
+#include "bpf/abi_uplink.h"
 
 #define NEXT -1
 #define CALL_PASSED 1
@@ -59,7 +59,7 @@ struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, 131072);
     __type(key, struct weir_nat_key);
-    __type(value, struct weir_nat);
+    __type(value, struct weir_uplink_nat);
 } bench_nat SEC(".maps");
 
 /* The addresses and ports of an untagged IPv4 packet. */
@@ -87,21 +87,21 @@ int bench_frame_empty(struct xdp_md* ctx) {
 SEC("xdp")
 int bench_frame_lookup(struct xdp_md* ctx) {
     struct weir_nat_key key = {};
-    struct weir_nat* nat;
+    struct weir_uplink_nat* flow;
 
     if (!bench_flow(ctx, &key)) return XDP_DROP;
-    nat = bpf_map_lookup_elem(&bench_nat, &key);
-    if (nat) nat->last_used++;
+    flow = bpf_map_lookup_elem(&bench_nat, &key);
+    if (flow) flow->nat.last_used++;
     return XDP_PASS;
 }
 
 SEC("xdp")
 int bench_frame_insert(struct xdp_md* ctx) {
     struct weir_nat_key key = {};
-    struct weir_nat nat = {};
+    struct weir_uplink_nat flow = {};
 
     if (!bench_flow(ctx, &key)) return XDP_DROP;
-    bpf_map_update_elem(&bench_nat, &key, &nat, BPF_NOEXIST);
+    bpf_map_update_elem(&bench_nat, &key, &flow, BPF_NOEXIST);
     return XDP_PASS;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packets from outside to a service: the shipped XDP program beside bare lookups and inserts of a
-// map like weir_nat.
+// map like weir_uplink_nat.
 #pragma once
 
 #include "bench/report.h"

@@ -16,7 +16,7 @@
 #define WEIR_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
 #endif
 
-#define WEIR_ABI_VERSION 3
+#define WEIR_ABI_VERSION 4
 
 /* Sizes that both halves must agree on; every other limit is set when the object is loaded. */
 enum {
@@ -187,7 +187,7 @@ enum weir_flow_state {
     WEIR_FLOW_CLOSED = 1 << 6,   /* RST, or FIN both ways; the entry serves stragglers only */
     WEIR_FLOW_ANSWERED = 1 << 7, /* packets were seen both ways: lives in weir_flows */
     /* Answers get a service's address as they leave the responder: the uplink translated the
-     * request, and weir_nat has the element of the reply. */
+     * request, and weir_uplink_nat has the element of the reply. */
     WEIR_FLOW_TRANSLATED = 1 << 8,
     /* The initiator talks to a service: its own hooks translate what it sends and gets. */
     WEIR_FLOW_OF_SERVICE = 1 << 9,

@@ -166,10 +166,11 @@ struct weir_datagrams {
 WEIR_ASSERT_SIZE(struct weir_datagrams, 264);
 
 /* weir_nat: LRU_HASH, struct weir_nat_key -> struct weir_nat: what becomes of the packets of one
- * direction of a flow to a service. Two elements a flow, one for each direction, each keyed by the
- * packet as it comes to the hook that translates it. The programs' own: those at the pods and those
- * at the uplink share it. The reply's element is inserted first, with BPF_NOEXIST: that allocates
- * the source port, exactly. */
+ * direction of a pod's flow to a service. Two elements a flow, one for each direction, each keyed
+ * by the packet as it comes to the hook that translates it: requests at the pod's egress hook,
+ * answers at its ingress hook. The programs' own. The reply's element is inserted first, with
+ * BPF_NOEXIST: that allocates the source port, exactly. Flows from outside have a map of their own
+ * (abi_uplink.h). */
 struct weir_nat_key {
     struct weir_address source;
     struct weir_address destination;
@@ -180,16 +181,9 @@ struct weir_nat_key {
 };
 WEIR_ASSERT_SIZE(struct weir_nat_key, 40);
 
-/* POD: made by the hooks of the pod that opened the flow: its egress hook translates, its ingress
- * hook undoes it. Without POD the uplink made it: a REPLY element is then for the uplink, or, where
- * the request kept its source, for the egress hook of the pod that answers. */
 enum weir_nat_flags {
-    WEIR_NAT_REPLY = 1 << 0,   /* undoes what the other element does */
-    WEIR_NAT_DSR = 1 << 1,     /* the request is encapsulated to the backend's node */
-    WEIR_NAT_POD = 1 << 2,     /* see above */
-    WEIR_NAT_HAIRPIN = 1 << 3, /* the pod reaches itself: both elements are its egress hook's */
-    WEIR_NAT_ASKED = 1 << 4,   /* at the pod's hook: WEIR_NAT_OWN says what the node's table said */
-    WEIR_NAT_OWN = 1 << 5      /* the source that the answer gets is the node's own address */
+    WEIR_NAT_REPLY = 1 << 0,  /* undoes what the other element does */
+    WEIR_NAT_HAIRPIN = 1 << 1 /* the pod reaches itself: both elements are its egress hook's */
 };
 
 struct weir_nat {
@@ -204,6 +198,17 @@ struct weir_nat {
     __u64 last_used; /* CLOCK_MONOTONIC, coarse ns */
 };
 WEIR_ASSERT_SIZE(struct weir_nat, 56);
+
+/* weir_error_budget: PERCPU_ARRAY of one element: ICMP errors that the CPU may yet send. The
+ * programs' own. As many as Linux sends of its own (icmp_msgs_per_sec, icmp_msgs_burst). */
+enum { WEIR_ERROR_BURST = 50, WEIR_ERROR_INTERVAL = 1000000 /* ns */ };
+
+struct weir_error_budget {
+    __u64 last; /* CLOCK_MONOTONIC, coarse ns: when errors was brought up to date */
+    __u32 errors;
+    __u32 spare;
+};
+WEIR_ASSERT_SIZE(struct weir_error_budget, 16);
 
 /* What happened to connections other than that they got a backend: the enum, the metric label, the
  * text. weir_outcomes: PERCPU_ARRAY of __u64, by this enum. Append only. */

@@ -32,9 +32,35 @@ struct weir_interface {
 };
 WEIR_ASSERT_SIZE(struct weir_interface, 12);
 
-/* In struct weir_nat's flags, besides enum weir_nat_flags, of elements without WEIR_NAT_POD: an end
- * of the connection said FIN or RST in this direction. */
-enum { WEIR_NAT_CLOSING = 1 << 8 };
+/* In struct weir_nat's flags, besides enum weir_nat_flags. */
+enum weir_uplink_nat_flags {
+    WEIR_NAT_DSR = 1 << 4,     /* the request is encapsulated to the backend's node */
+    WEIR_NAT_CLOSING = 1 << 5, /* an end of the connection said FIN or RST in this direction */
+    WEIR_NAT_ASKED = 1 << 6,   /* at the pod's hook: WEIR_NAT_OWN says what the node's table said */
+    WEIR_NAT_OWN = 1 << 7      /* the source that the answer gets is the node's own address */
+};
+
+/* Where a flow's packets go from here: what the node's tables said, good for one tick of the
+ * clock, so that they are not asked for every packet. */
+struct weir_way {
+    __u32 ifindex; /* 0: not known */
+    __u16 tick;    /* jiffies when they were asked */
+    __u16 mtu;     /* 65535: at least that */
+    __u8 to[6];    /* MAC addresses */
+    __u8 from[6];
+    __u32 spare;
+};
+WEIR_ASSERT_SIZE(struct weir_way, 24);
+
+/* weir_uplink_nat: LRU_HASH, struct weir_nat_key -> struct weir_uplink_nat: as weir_nat, of flows
+ * from outside: a flood of those evicts no pod's. Requests are the uplink's. So are answers from
+ * other nodes; where the request kept its source, they are the egress hook's of the pod that gives
+ * them. */
+struct weir_uplink_nat {
+    struct weir_nat nat;
+    struct weir_way way; /* of the XDP program's */
+};
+WEIR_ASSERT_SIZE(struct weir_uplink_nat, 80);
 
 /* What became of packets that are a service's: the enum, the metric label, the text.
  * weir_forwards: PERCPU_ARRAY of __u64, by this enum. Append only. */

@@ -4,6 +4,7 @@
 #ifndef WEIR_BPF_NAT_H
 #define WEIR_BPF_NAT_H
 
+#include "abi_uplink.h"
 #include "service_backend.h"
 
 struct {
@@ -12,6 +13,20 @@ struct {
     __type(key, struct weir_nat_key);
     __type(value, struct weir_nat);
 } weir_nat SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 131072);
+    __type(key, struct weir_nat_key);
+    __type(value, struct weir_uplink_nat);
+} weir_uplink_nat SEC(".maps");
+
+/* Of a flow from outside. */
+static __always_inline struct weir_nat* nat_lookup_outside(const struct weir_nat_key* key) {
+    struct weir_uplink_nat* element = bpf_map_lookup_elem(&weir_uplink_nat, key);
+
+    return element ? &element->nat : 0;
+}
 
 /* The key of the packets that answer those of this one. */
 static __always_inline void nat_reverse(const struct weir_nat_key* key, struct weir_nat_key* back) {

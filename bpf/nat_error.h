@@ -44,10 +44,10 @@ static __noinline int nat_error_write(struct __sk_buff* skb, const struct packet
     return nat->flags;
 }
 
-/* Translates an error in both of its headers. wanted: what the element's flags in mask must be.
- * Returns its flags, or -1: it quotes no such flow's packet. */
+/* Translates an error in both of its headers. is_outside: the flow is one from outside. wanted: what
+ * the element's flags in mask must be. Returns its flags, or -1: it quotes no such flow's packet. */
 static __noinline int nat_translate_error(struct __sk_buff* skb, const struct packet* packet,
-                                          __u32 mask, __u32 wanted) {
+                                          int is_outside, __u32 mask, __u32 wanted) {
     struct packet quoted = {};
     struct weir_nat_key key;
     struct weir_nat* nat;
@@ -63,7 +63,7 @@ static __noinline int nat_translate_error(struct __sk_buff* skb, const struct pa
     key.destination_port = quoted.source_port;
     key.protocol = quoted.protocol;
     __builtin_memset(key.pad, 0, sizeof(key.pad));
-    nat = bpf_map_lookup_elem(&weir_nat, &key);
+    nat = is_outside ? nat_lookup_outside(&key) : bpf_map_lookup_elem(&weir_nat, &key);
     if (!nat || (nat->flags & mask) != wanted) return -1;
     return nat_error_write(skb, packet, &quoted, nat);
 }

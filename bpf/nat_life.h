@@ -63,11 +63,14 @@ static __always_inline int nat_is_over(const struct weir_nat_key* key, const str
     return (__s64)(now - nat_last_used(key, nat)) >= (__s64)SERVICE_UDP_IDLE;
 }
 
-/* Whether it is for an answer that passes this hook: at ingress, of the pod that talks to a
- * service; at egress, of one that the uplink sent the request to. */
-static __always_inline int nat_is_answer(const struct weir_nat* nat, __u32 direction) {
-    return (nat->flags & (WEIR_NAT_REPLY | WEIR_NAT_POD | WEIR_NAT_HAIRPIN)) ==
-           (WEIR_NAT_REPLY | (direction == WEIR_INGRESS ? WEIR_NAT_POD : 0));
+/* The element for an answer that passes this hook: at ingress, of the pod that talks to a service;
+ * at egress, of one that the uplink sent the request to. */
+static __always_inline struct weir_nat* nat_of_answer(const struct weir_nat_key* key,
+                                                      __u32 direction) {
+    struct weir_nat* nat = direction == WEIR_INGRESS ? bpf_map_lookup_elem(&weir_nat, key)
+                                                     : nat_lookup_outside(key);
+
+    return nat && (nat->flags & (WEIR_NAT_REPLY | WEIR_NAT_HAIRPIN)) == WEIR_NAT_REPLY ? nat : 0;
 }
 
 #endif

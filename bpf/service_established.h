@@ -70,8 +70,7 @@ static __noinline int established_translate(struct __sk_buff* skb, struct weir_p
 
     established_nat_key(flow, is_low, &key);
     nat = bpf_map_lookup_elem(&weir_nat, &key);
-    if (!nat || (nat->flags & (WEIR_NAT_POD | WEIR_NAT_REPLY | WEIR_NAT_HAIRPIN)) != WEIR_NAT_POD)
-        return ESTABLISHED_ABSENT;
+    if (!nat || (nat->flags & (WEIR_NAT_REPLY | WEIR_NAT_HAIRPIN))) return ESTABLISHED_ABSENT;
     if (unlikely(nat_is_due(nat))) {
         if (nat_is_over(&key, nat, 0, bpf_ktime_get_coarse_ns())) return ESTABLISHED_ABSENT;
         nat_touch(nat);
@@ -98,8 +97,8 @@ static __noinline int established_answer(struct __sk_buff* skb, const struct wei
     struct weir_nat* nat;
 
     established_nat_key(flow, is_low, &key);
-    nat = bpf_map_lookup_elem(&weir_nat, &key);
-    if (unlikely(!nat || !nat_is_answer(nat, direction))) {
+    nat = nat_of_answer(&key, direction);
+    if (unlikely(!nat)) {
         service_count(WEIR_SERVICE_NAT_LOST);
         return ESTABLISHED_PASSED;
     }

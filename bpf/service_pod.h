@@ -21,7 +21,7 @@ static __always_inline struct weir_nat* service_find(const struct weir_nat_key* 
                                                      const struct packet* packet, __u64 now) {
     struct weir_nat* nat = bpf_map_lookup_elem(&weir_nat, key);
 
-    if (!nat || !(nat->flags & WEIR_NAT_POD)) return 0;
+    if (!nat) return 0;
     if (nat->flags & WEIR_NAT_REPLY) return nat->flags & WEIR_NAT_HAIRPIN ? nat : 0;
     return nat_is_over(key, nat, packet->is_syn, now) ? 0 : nat;
 }
@@ -47,7 +47,6 @@ static __noinline int service_begin(const struct weir_nat_key* key, __u32 slot, 
                                .destination = key->destination,
                                .source_port = key->source_port,
                                .destination_port = key->destination_port,
-                               .flags = WEIR_NAT_POD,
                                .tick = bpf_jiffies64(),
                                .last_used = now};
     struct weir_backend* backend = 0;
@@ -90,7 +89,7 @@ __noinline int service_open(struct __sk_buff* skb, int is_taken) {
     if (!services_on || packet_parse(skb, &packet)) return TRANSLATION_DECLINED;
     endpoint_lookup(skb->ifindex, &slot);
     if (packet.is_icmp_error) {
-        flags = nat_translate_error(skb, &packet, WEIR_NAT_POD, WEIR_NAT_POD);
+        flags = nat_translate_error(skb, &packet, 0, 0, 0);
         if (flags < 0) return TRANSLATION_DECLINED;
         return flags & WEIR_NAT_HAIRPIN ? TRANSLATION_RETURNED : TRANSLATION_DONE;
     }
@@ -133,26 +132,27 @@ __noinline int service_forget(struct __sk_buff* skb) {
  * talks to a service, at the egress hook of one that the uplink sent the request to. Returns the
  * hook's verdict. */
 __noinline int service_answer(struct __sk_buff* skb, __u32 direction) {
-    __u32 wanted = WEIR_NAT_REPLY | (direction == WEIR_INGRESS ? WEIR_NAT_POD : 0);
-    const __u32 mask = WEIR_NAT_REPLY | WEIR_NAT_POD | WEIR_NAT_HAIRPIN;
+    int is_outside = direction == WEIR_EGRESS;
     struct packet packet = {};
     struct weir_nat_key key;
     struct weir_nat* nat;
 
     if (!services_on || packet_parse(skb, &packet)) return VERDICT_PASS;
     if (packet.is_icmp_error) {
-        if (nat_translate_error(skb, &packet, mask, wanted) < 0 || direction == WEIR_INGRESS)
+        if (nat_translate_error(skb, &packet, is_outside, WEIR_NAT_REPLY | WEIR_NAT_HAIRPIN,
+                                WEIR_NAT_REPLY) < 0 ||
+            !is_outside)
             return VERDICT_PASS;
         return return_error(skb);
     }
     if (packet.is_later_fragment && fragment_resolve(&packet)) return VERDICT_PASS;
     nat_key_of(&packet, &key);
-    nat = bpf_map_lookup_elem(&weir_nat, &key);
-    if (!nat || !nat_is_answer(nat, direction)) {
+    nat = nat_of_answer(&key, direction);
+    if (!nat) {
         service_count(WEIR_SERVICE_NAT_LOST);
         return VERDICT_PASS;
     }
-    if (direction == WEIR_EGRESS) return_note_own(skb, nat);
+    if (is_outside) return_note_own(skb, nat);
     nat_touch(nat);
     if ((nat->flags & WEIR_NAT_OWN) && packet.l3_offset == ETH_HLEN)
         return return_send(skb, &packet, nat);

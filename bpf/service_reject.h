@@ -123,6 +123,34 @@ static __noinline int reject_with_reset(struct __sk_buff* skb, const struct pack
     return 1;
 }
 
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct weir_error_budget);
+} weir_error_budget SEC(".maps");
+
+/* RFC 1812 section 4.3.2.8, RFC 4443 section 2.4 (f): errors are limited, so that nobody's flood
+ * makes another. Returns whether one may be sent. */
+static __noinline int reject_may_send(void) {
+    __u64 now = bpf_ktime_get_coarse_ns(), earned;
+    __u32 zero = 0;
+    struct weir_error_budget* budget = bpf_map_lookup_elem(&weir_error_budget, &zero);
+
+    if (!budget) return 0;
+    earned = (now - budget->last) / WEIR_ERROR_INTERVAL;
+    if (earned > WEIR_ERROR_BURST - budget->errors) {
+        budget->errors = WEIR_ERROR_BURST;
+        budget->last = now;
+    } else {
+        budget->errors += earned;
+        budget->last += earned * WEIR_ERROR_INTERVAL;
+    }
+    if (!budget->errors) return 0;
+    budget->errors--;
+    return 1;
+}
+
 /* An ICMP error that quotes the packet. error: its header, but for the checksum. Returns whether
  * the frame is that error now. */
 static __noinline int reject_with(struct __sk_buff* skb, const struct packet* packet,
@@ -133,7 +161,7 @@ static __noinline int reject_with(struct __sk_buff* skb, const struct packet* pa
     __u8 quote[REJECT_QUOTE] = {};
     __u64 sum;
 
-    if (quoted < sizeof(struct iphdr) || quoted > sizeof(quote)) return 0;
+    if (quoted < sizeof(struct iphdr) || quoted > sizeof(quote) || !reject_may_send()) return 0;
     if (bpf_skb_load_bytes(skb, packet->l3_offset, quote, quoted)) return 0;
     if (bpf_skb_change_tail(skb, offset + sizeof(icmp) + quoted, 0)) return 0;
     reject_write_ip(skb, packet, packet->is_v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP,

@@ -25,7 +25,7 @@ static __always_inline void nat_key_of(const struct packet* packet, struct weir_
     __builtin_memset(key->pad, 0, sizeof(key->pad));
 }
 
-/* What weir_nat says of a flow that the hook does not know. */
+/* What the maps of translated flows say of a flow that the hook does not know. */
 enum recall {
     RECALL_NOTHING = 0,
     RECALL_ASK = 1,        /* it may be for a service */
@@ -36,19 +36,20 @@ enum recall {
 
 static __noinline int service_recall(const struct packet* packet, __u32 direction) {
     struct weir_nat_key key, back;
-    const struct weir_nat* nat;
+    const struct weir_nat *nat, *outside;
 
     if (!service_is_balanced(packet->protocol)) return RECALL_NOTHING;
     nat_key_of(packet, &key);
     nat = bpf_map_lookup_elem(&weir_nat, &key);
     if (nat && (nat->flags & WEIR_NAT_REPLY) && !(nat->flags & WEIR_NAT_HAIRPIN))
-        return nat->flags & WEIR_NAT_POD ? RECALL_OF_SERVICE : RECALL_ANSWER;
+        return RECALL_OF_SERVICE;
+    outside = nat_lookup_outside(&key);
+    if (outside && (outside->flags & WEIR_NAT_REPLY)) return RECALL_ANSWER;
     if (direction == WEIR_EGRESS)
         return nat || packet->opening != OPENING_RECEIVER ? RECALL_ASK : RECALL_NOTHING;
     nat_reverse(&key, &back);
-    nat = bpf_map_lookup_elem(&weir_nat, &back);
-    if (nat && (nat->flags & WEIR_NAT_REPLY) && !(nat->flags & WEIR_NAT_POD)) return RECALL_REQUEST;
-    return RECALL_NOTHING;
+    outside = nat_lookup_outside(&back);
+    return outside && (outside->flags & WEIR_NAT_REPLY) ? RECALL_REQUEST : RECALL_NOTHING;
 }
 
 /* What services have to do with a flow that is known. Returns 0, or VERDICT_ASK_PORT. */
@@ -65,7 +66,7 @@ static __always_inline int flow_keep_roles(struct hook* hook, const struct passa
     return 0;
 }
 
-/* The same of a flow that is not: then weir_nat knows who opened it. Returns 0, or VERDICT_ASK. */
+/* The same of a flow that is not: then those maps know who opened it. Returns 0, or VERDICT_ASK. */
 static __always_inline int flow_recall_roles(struct hook* hook, struct packet* packet) {
     int recall;
 

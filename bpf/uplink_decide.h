@@ -8,23 +8,26 @@
 
 struct decision {
     struct weir_nat_key key;
-    struct weir_nat opened;     /* of a new flow */
-    const struct weir_nat* nat; /* what the packet carries afterwards */
+    struct weir_uplink_nat opened; /* of a new flow */
+    const struct weir_nat* nat;    /* what the packet carries afterwards */
+    struct weir_way* way;          /* that a known flow's packets go; 0: it is to be asked for */
 };
 
 /* The flow's element, if the packet belongs to that flow; its step in *step. */
-static __always_inline const struct weir_nat* decide_known(const struct packet* packet,
-                                                           const struct weir_nat_key* key,
-                                                           __u64 now, int* step) {
-    struct weir_nat* nat = bpf_map_lookup_elem(&weir_nat, key);
+static __always_inline struct weir_uplink_nat* decide_known(const struct packet* packet,
+                                                            const struct weir_nat_key* key,
+                                                            __u64 now, int* step) {
+    struct weir_uplink_nat* known = bpf_map_lookup_elem(&weir_uplink_nat, key);
+    struct weir_nat* nat;
 
     *step = STEP_NONE;
-    if (!nat) return 0;
+    if (!known) return 0;
+    nat = &known->nat;
     *step = uplink_step_of(key, nat);
-    if (*step == STEP_NONE) return nat;
+    if (*step == STEP_NONE) return known;
     if (((nat->flags & WEIR_NAT_REPLY) || !uplink_is_over(nat, packet, now)) &&
         likely(uplink_touch(key, nat, packet, now)))
-        return nat;
+        return known;
     uplink_forget(key, nat);
     return 0;
 }
@@ -38,13 +41,18 @@ static __always_inline int decide_opens(const struct packet* packet) {
 /* Returns enum uplink_step with decision->nat, or UPLINK_NOT_LET_BY(). */
 static __always_inline int uplink_decide(const struct packet* packet, struct decision* decision) {
     __u64 now = bpf_ktime_get_coarse_ns();
+    struct weir_uplink_nat* known;
     int step;
 
     uplink_key(packet, &decision->key);
-    decision->nat = decide_known(packet, &decision->key, now, &step);
-    if (likely(decision->nat)) return step;
+    known = decide_known(packet, &decision->key, now, &step);
+    if (likely(known)) {
+        decision->nat = &known->nat;
+        decision->way = &known->way;
+        return step;
+    }
     if (!decide_opens(packet)) return STEP_NONE;
-    decision->nat = &decision->opened;
+    decision->nat = &decision->opened.nat;
     return uplink_open(&decision->key, &decision->opened, now);
 }
 
@@ -53,16 +61,18 @@ static __always_inline int uplink_decide_inner(const struct packet* packet,
                                                const struct weir_address* backend,
                                                struct decision* decision) {
     __u64 now = bpf_ktime_get_coarse_ns();
+    struct weir_uplink_nat* known;
     int step;
 
     uplink_key(packet, &decision->key);
-    decision->nat = decide_known(packet, &decision->key, now, &step);
-    if (likely(decision->nat))
-        return step == STEP_LOCAL && address_equals(&decision->nat->destination, backend)
-                   ? STEP_LOCAL
-                   : STEP_NONE;
+    known = decide_known(packet, &decision->key, now, &step);
+    if (likely(known)) {
+        decision->nat = &known->nat;
+        return step == STEP_LOCAL && address_equals(&known->nat.destination, backend) ? STEP_LOCAL
+                                                                                      : STEP_NONE;
+    }
     if (!decide_opens(packet)) return STEP_NONE;
-    decision->nat = &decision->opened;
+    decision->nat = &decision->opened.nat;
     return uplink_adopt(&decision->key, backend, &decision->opened, now);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Flows from outside: what their elements of weir_nat mean at the uplink, and when one is over. */
+/* Flows from outside: what their elements of weir_uplink_nat mean, and when one is over. */
 #ifndef WEIR_BPF_UPLINK_FLOW_H
 #define WEIR_BPF_UPLINK_FLOW_H
 
@@ -34,11 +34,9 @@ static __always_inline void uplink_key(const struct packet* packet, struct weir_
     __builtin_memset(key->pad, 0, sizeof(key->pad));
 }
 
-/* Elements of the pods' hooks are not for the uplink, and neither are those of answers that a pod
- * here gives. */
+/* Elements of answers that a pod here gives are not for the uplink. */
 static __always_inline int uplink_step_of(const struct weir_nat_key* key,
                                           const struct weir_nat* nat) {
-    if (nat->flags & WEIR_NAT_POD) return STEP_NONE;
     if (nat->flags & WEIR_NAT_REPLY)
         return address_equals(&key->destination, &nat->destination) ? STEP_NONE : STEP_FORWARD;
     if (nat->flags & WEIR_NAT_DSR) return STEP_ENCAPSULATE;
@@ -70,7 +68,7 @@ static __noinline int uplink_is_stale(const struct weir_nat_key* back, const str
                                .source_port = reply->destination_port,
                                .destination_port = reply->source_port,
                                .protocol = back->protocol};
-    const struct weir_nat* request = bpf_map_lookup_elem(&weir_nat, &key);
+    const struct weir_nat* request = nat_lookup_outside(&key);
     __u64 last_used = reply->last_used;
     __u32 flags = reply->flags;
 
@@ -111,28 +109,33 @@ static __noinline void uplink_forget(const struct weir_nat_key* key, const struc
 
     if (!(nat->flags & WEIR_NAT_DSR)) {
         uplink_answer_key(nat, key->protocol, &back);
-        answer = bpf_map_lookup_elem(&weir_nat, &back);
-        if (answer && uplink_is_answered_by(key, answer)) bpf_map_delete_elem(&weir_nat, &back);
+        answer = nat_lookup_outside(&back);
+        if (answer && uplink_is_answered_by(key, answer)) bpf_map_delete_elem(&weir_uplink_nat, &back);
     }
-    bpf_map_delete_elem(&weir_nat, key);
+    bpf_map_delete_elem(&weir_uplink_nat, key);
+}
+
+/* Makes a request's element, which has this key, its answers'. */
+static __always_inline void uplink_turn(const struct weir_nat_key* key, struct weir_nat* nat) {
+    nat->source = key->destination;
+    nat->destination = key->source;
+    nat->source_port = key->destination_port;
+    nat->destination_port = key->source_port;
+    nat->flags |= WEIR_NAT_REPLY;
 }
 
 /* Whether the answers still find their element: the kernel may have evicted it, and then another
  * flow may have its port. Puts it back where nobody has. */
 static __noinline int uplink_mend(const struct weir_nat_key* key, const struct weir_nat* nat) {
     struct weir_nat_key back;
-    struct weir_nat reply = *nat;
+    struct weir_uplink_nat reply = {.nat = *nat};
     const struct weir_nat* known;
 
     uplink_answer_key(nat, key->protocol, &back);
-    known = bpf_map_lookup_elem(&weir_nat, &back);
+    known = nat_lookup_outside(&back);
     if (known) return uplink_is_answered_by(key, known);
-    reply.source = key->destination;
-    reply.destination = key->source;
-    reply.source_port = key->destination_port;
-    reply.destination_port = key->source_port;
-    reply.flags |= WEIR_NAT_REPLY;
-    return !bpf_map_update_elem(&weir_nat, &back, &reply, BPF_NOEXIST);
+    uplink_turn(key, &reply.nat);
+    return !bpf_map_update_elem(&weir_uplink_nat, &back, &reply, BPF_NOEXIST);
 }
 
 /* Notes that the flow lives. Once a second it asks for the answers' element; returns 0 if another

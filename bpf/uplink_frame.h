@@ -138,13 +138,13 @@ static __always_inline int frame_decapsulate(struct xdp_md* ctx, __u32 outer) {
     return 1;
 }
 
-static __always_inline int frame_address(struct xdp_md* ctx, const struct bpf_fib_lookup* fib) {
+static __always_inline int frame_address(struct xdp_md* ctx, const struct weir_way* way) {
     void* data = FRAME_START(ctx);
     struct ethhdr* eth = data;
 
     if (data + sizeof(*eth) > FRAME_END(ctx)) return 0;
-    __builtin_memcpy(eth->h_dest, fib->dmac, ETH_ALEN);
-    __builtin_memcpy(eth->h_source, fib->smac, ETH_ALEN);
+    __builtin_memcpy(eth->h_dest, way->to, ETH_ALEN);
+    __builtin_memcpy(eth->h_source, way->from, ETH_ALEN);
     return 1;
 }
 

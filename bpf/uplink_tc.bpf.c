@@ -75,7 +75,7 @@ static __noinline const struct weir_nat* error_flow(struct __sk_buff* skb, __u32
     key.destination_port = quoted.source_port;
     key.protocol = quoted.protocol;
     __builtin_memset(key.pad, 0, sizeof(key.pad));
-    nat = bpf_map_lookup_elem(&weir_nat, &key);
+    nat = nat_lookup_outside(&key);
     if (nat) *step = uplink_step_of(&key, nat);
     return nat;
 }
@@ -91,7 +91,7 @@ static __noinline int packet_error(struct __sk_buff* skb, const struct packet* p
     if (step == STEP_ENCAPSULATE) return packet_forward(skb, packet, nat, step);
     to.source = packet->source;
     to.destination = nat->destination;
-    if (nat_translate_error(skb, packet, WEIR_NAT_POD | WEIR_NAT_DSR, 0) < 0) return VERDICT_NEXT;
+    if (nat_translate_error(skb, packet, 1, WEIR_NAT_DSR, 0) < 0) return VERDICT_NEXT;
     uplink_count(WEIR_UPLINK_ERROR);
     /* The backend may be the node itself, to which no route leads on. */
     return step == STEP_LOCAL ? VERDICT_NEXT : packet_forward(skb, packet, &to, STEP_RELAY);

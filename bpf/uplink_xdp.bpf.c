@@ -43,18 +43,42 @@ static __always_inline __u32 frame_length(struct xdp_md* ctx, const struct packe
     return bpf_ntohs(((struct iphdr*)(data + ETH_HLEN))->tot_len);
 }
 
-/* Returns the program's verdict. Not inlined: the stack is short. */
-static __noinline int frame_forward(struct xdp_md* ctx, const struct packet* packet,
-                                    const struct weir_nat* nat, int step) {
+/* Asks the node's tables for the way of a packet of this length. Returns whether it is one for XDP
+ * frames. */
+static __noinline int frame_ask(struct xdp_md* ctx, const struct packet* packet,
+                                const struct weir_nat* nat, __u32 length, struct weir_way* way) {
+    int step = nat->flags & WEIR_NAT_DSR ? STEP_ENCAPSULATE : STEP_FORWARD;
     const struct weir_address* source = route_source(nat, step);
     struct bpf_fib_lookup fib = {.ifindex = ctx->ingress_ifindex};
+
+    if (!source) return 0;
+    route_fill(&fib, packet, nat, source, length);
+    if (bpf_fib_lookup(ctx, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS) return 0;
+    if (fib.ifindex != ctx->ingress_ifindex && !is_xdp_uplink(fib.ifindex)) return 0;
+    way->ifindex = fib.ifindex;
+    way->mtu = fib.mtu_result;
+    __builtin_memcpy(way->to, fib.dmac, sizeof(way->to));
+    __builtin_memcpy(way->from, fib.smac, sizeof(way->from));
+    return 1;
+}
+
+/* Returns the program's verdict. known: where the flow's packets went, if it is known. Not inlined:
+ * the stack is short. */
+static __noinline int frame_forward(struct xdp_md* ctx, const struct packet* packet,
+                                    const struct weir_nat* nat, int step, struct weir_way* known) {
+    const struct weir_address* source = route_source(nat, step);
     __u32 length = frame_length(ctx, packet), outcome = WEIR_UPLINK_FORWARDED;
     int room = step == STEP_ENCAPSULATE ? ip_header_length(packet->is_v6) : 0;
+    __u16 tick = bpf_jiffies64();
+    struct weir_way way = {};
 
     if (!source || !length || packet->hop_limit <= 1) return XDP_PASS;
-    route_fill(&fib, packet, nat, source, length + room);
-    if (bpf_fib_lookup(ctx, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS) return XDP_PASS;
-    if (fib.ifindex != ctx->ingress_ifindex && !is_xdp_uplink(fib.ifindex)) return XDP_PASS;
+    if (known) way = *known;
+    if (!way.ifindex || way.tick != tick || length + room > way.mtu) {
+        if (!frame_ask(ctx, packet, nat, length + room, &way)) return XDP_PASS;
+        way.tick = tick;
+        if (known) *known = way;
+    }
     if (room) {
         if (bpf_xdp_adjust_head(ctx, -room)) return XDP_PASS; /* a driver without headroom */
         outcome = WEIR_UPLINK_ENCAPSULATED;
@@ -63,9 +87,9 @@ static __noinline int frame_forward(struct xdp_md* ctx, const struct packet* pac
         if (nat->flags & WEIR_NAT_REPLY) outcome = WEIR_UPLINK_ANSWERED;
         if (!frame_translate(ctx, packet, nat, 1)) return XDP_PASS;
     }
-    if (!frame_address(ctx, &fib)) return XDP_ABORTED;
+    if (!frame_address(ctx, &way)) return XDP_ABORTED;
     uplink_count(outcome);
-    return fib.ifindex == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(fib.ifindex, 0);
+    return way.ifindex == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(way.ifindex, 0);
 }
 
 /* A refusal takes an answer, which the tc program gives and counts. */
@@ -101,7 +125,7 @@ int weir_uplink_xdp(struct xdp_md* ctx) {
     if (likely(step == STEP_NONE)) return XDP_PASS;
     if (unlikely(step < 0)) return frame_stop(step);
     if (step == STEP_LOCAL) return frame_deliver(ctx, &packet, decision.nat, outer);
-    return frame_forward(ctx, &packet, decision.nat, step);
+    return frame_forward(ctx, &packet, decision.nat, step, decision.way);
 }
 
 /* Kernel helpers that this file uses are for GPL-compatible programs. */

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "bpf/abi_service.h"
+#include "bpf/abi_uplink.h"
 #include "loader/array_view.h"
 #include "loader/map.h"
 
@@ -65,6 +65,7 @@ struct Maps {
     ArrayView<weir_meta> meta; // one element
     // With DataplaneOptions::services.
     std::optional<Map<weir_nat_key, weir_nat>> translations;
+    std::optional<Map<weir_nat_key, weir_uplink_nat>> uplink_translations;
 };
 
 // One map's size, for metrics and status.

@@ -125,8 +125,11 @@ Result<Maps> PodObject::open_maps() const {
                          open_into(maps.new_flows, map_fd("weir_new_flows"), error) &&
                          open_into(maps.fragments, map_fd("weir_fragments"), error) &&
                          open_into(maps.meta, map_fd("weir_meta"), error);
-    if (!is_open || (skeleton_->rodata->services_on != 0 &&
-                     !open_into(maps.translations.emplace(), map_fd("weir_nat"), error)))
+    const bool has_services = skeleton_->rodata->services_on != 0;
+    if (!is_open ||
+        (has_services &&
+         (!open_into(maps.translations.emplace(), map_fd("weir_nat"), error) ||
+          !open_into(maps.uplink_translations.emplace(), map_fd("weir_uplink_nat"), error))))
         return std::unexpected(std::move(error));
     return maps;
 }

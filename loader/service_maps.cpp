@@ -20,6 +20,7 @@ Sizes by_name(const ServiceSizes& sizes) {
             {"weir_sources", sizes.source_ranges},
             {"weir_affinities", sizes.affinities},
             {"weir_nat", sizes.translations},
+            {"weir_uplink_nat", sizes.translations},
             {"weir_outcomes", WEIR_SERVICE_OUTCOME_COUNT}};
 }
 

@@ -23,7 +23,7 @@ struct ServiceSizes {
     std::uint32_t backends = 131'072;
     std::uint32_t source_ranges = 16'384;
     std::uint32_t affinities = 65'536;
-    std::uint32_t translations = 131'072; // of weir_nat: two a flow
+    std::uint32_t translations = 131'072; // of weir_nat and weir_uplink_nat each: two a flow
 
     bool operator==(const ServiceSizes&) const = default;
 };

@@ -72,7 +72,7 @@ struct UplinkDataplane::State {
     };
     std::unique_ptr<uplink_tc_bpf, Destroyer> tc;
     std::unique_ptr<uplink_xdp_bpf, Destroyer> xdp;
-    Map<weir_nat_key, weir_nat> nat;
+    Map<weir_nat_key, weir_uplink_nat> nat;
     Map<std::uint32_t, weir_uplink> node;
     Map<std::uint32_t, weir_interface> uplinks;
     std::set<std::string> service_maps; // shared with the service programs
@@ -111,7 +111,7 @@ Result<> UplinkDataplane::State::load(const ServiceDataplane& services) {
 
 Result<> UplinkDataplane::State::open_maps() {
     Error error;
-    if (!open_into(nat, bpf_map__fd(tc->maps.weir_nat), error) ||
+    if (!open_into(nat, bpf_map__fd(tc->maps.weir_uplink_nat), error) ||
         !open_into(node, bpf_map__fd(tc->maps.weir_uplink), error) ||
         !open_into(uplinks, bpf_map__fd(xdp->maps.weir_uplinks), error))
         return std::unexpected(std::move(error));
@@ -206,7 +206,7 @@ std::vector<std::uint32_t> UplinkDataplane::attached() const {
     return {interfaces.begin(), interfaces.end()};
 }
 
-const Map<weir_nat_key, weir_nat>& UplinkDataplane::nat() const {
+const Map<weir_nat_key, weir_uplink_nat>& UplinkDataplane::nat() const {
     return state_->nat;
 }
 

@@ -56,7 +56,7 @@ public:
     // Interfaces that have a program of this or an earlier agent.
     std::vector<std::uint32_t> attached() const;
 
-    const Map<weir_nat_key, weir_nat>& nat() const;
+    const Map<weir_nat_key, weir_uplink_nat>& nat() const;
     Result<UplinkOutcomes> outcomes() const; // summed over the CPUs
     std::vector<MapInfo> map_infos() const;  // of those that are not the service programs' too
     int xdp_program_fd() const;

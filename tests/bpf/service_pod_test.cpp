@@ -319,13 +319,13 @@ TEST_F(ServicePodTest, AnswerToTheUplinksClientComesFromTheService) {
         key.source_port = htons(kBackendPort);
         key.destination_port = htons(kClient);
         key.protocol = IPPROTO_TCP;
-        weir_nat reply{};
-        reply.source = address(service);
-        reply.destination = key.destination;
-        reply.source_port = htons(kServicePort);
-        reply.destination_port = key.destination_port;
-        reply.flags = WEIR_NAT_REPLY;
-        ASSERT_TRUE(dataplane().maps().translations->update(key, reply));
+        weir_uplink_nat reply{};
+        reply.nat.source = address(service);
+        reply.nat.destination = key.destination;
+        reply.nat.source_port = htons(kServicePort);
+        reply.nat.destination_port = key.destination_port;
+        reply.nat.flags = WEIR_NAT_REPLY;
+        ASSERT_TRUE(dataplane().maps().uplink_translations->update(key, reply));
         for (const std::uint8_t flags : {kSyn, kAck}) {
             const auto answer = static_cast<std::uint8_t>(flags | kAck);
             const Bytes request = tcp_packet(client, kClient, pod, kBackendPort, flags);

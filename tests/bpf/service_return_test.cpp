@@ -54,13 +54,13 @@ protected:
         key.source_port = htons(kBackendPort);
         key.destination_port = htons(kClient);
         key.protocol = protocol;
-        weir_nat reply{};
-        reply.source = address(service);
-        reply.destination = key.destination;
-        reply.source_port = htons(kNodePort);
-        reply.destination_port = key.destination_port;
-        reply.flags = WEIR_NAT_REPLY;
-        ASSERT_TRUE(dataplane().maps().translations->update(key, reply));
+        weir_uplink_nat reply{};
+        reply.nat.source = address(service);
+        reply.nat.destination = key.destination;
+        reply.nat.source_port = htons(kNodePort);
+        reply.nat.destination_port = key.destination_port;
+        reply.nat.flags = WEIR_NAT_REPLY;
+        ASSERT_TRUE(dataplane().maps().uplink_translations->update(key, reply));
     }
 
     // From here to there, "don't fragment".

@@ -142,7 +142,7 @@ UplinkTest::UplinkTest() {
 UplinkTest::~UplinkTest() {
     std::vector<weir_nat_key> flows;
     EXPECT_TRUE(uplink().nat().for_each(
-        [&](const weir_nat_key& key, const weir_nat&) { flows.push_back(key); }));
+        [&](const weir_nat_key& key, const weir_uplink_nat&) { flows.push_back(key); }));
     EXPECT_FALSE(uplink().nat().erase(flows).error);
     EXPECT_FALSE(maps().services.erase(frontends_).error);
     EXPECT_FALSE(maps().sources.erase(ranges_).error);

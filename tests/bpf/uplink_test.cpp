@@ -44,9 +44,9 @@ TEST_P(UplinkTest, TheAnswerOfABackendOnThisNodeIsKnown) {
     const auto nat = uplink().nat().lookup(key);
     ASSERT_TRUE(nat && *nat);
     EXPECT_EQ(SocketEnd(family().service, kServicePort).address.halves[1],
-              (*nat)->source.halves[1]);
-    EXPECT_EQ(ntohs((*nat)->source_port), kServicePort);
-    EXPECT_EQ((*nat)->flags, WEIR_NAT_REPLY);
+              (*nat)->nat.source.halves[1]);
+    EXPECT_EQ(ntohs((*nat)->nat.source_port), kServicePort);
+    EXPECT_EQ((*nat)->nat.flags, WEIR_NAT_REPLY);
 }
 
 TEST_P(UplinkTest, ABackendOnAnotherNodeGetsItFromThisNode) {
@@ -129,11 +129,11 @@ TEST_P(UplinkTest, WithoutAFreeSourcePortAPacketIsDropped) {
     key.destination = address(family().node);
     key.source_port = htons(kPodPort);
     key.protocol = IPPROTO_TCP;
-    weir_nat taken{};
+    weir_uplink_nat taken{};
     timespec now{};
     clock_gettime(CLOCK_MONOTONIC, &now);
-    taken.last_used = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000;
-    taken.flags = WEIR_NAT_REPLY;
+    taken.nat.last_used = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000;
+    taken.nat.flags = WEIR_NAT_REPLY;
     for (std::uint32_t port = kFirstPort; port <= kLastPort; ++port) {
         key.destination_port = htons(static_cast<std::uint16_t>(port));
         if (port != opened.packet.source_port) {
@@ -143,7 +143,7 @@ TEST_P(UplinkTest, WithoutAFreeSourcePortAPacketIsDropped) {
     EXPECT_EQ(run(tcp_request(kSyn, 1000)).fate, Fate::kDropped);
     EXPECT_EQ(outcome(WEIR_UPLINK_NO_PORT), 1u);
     // What nobody has used for hours is free.
-    taken.last_used = 1;
+    taken.nat.last_used = 1;
     for (std::uint32_t port = kFirstPort; port <= kLastPort; ++port) {
         key.destination_port = htons(static_cast<std::uint16_t>(port));
         if (port != opened.packet.source_port) {
@@ -173,14 +173,14 @@ TEST_P(UplinkTest, AFlowThatLostItsPortLeavesItToTheFlowThatHasIt) {
     auto flow = uplink().nat().lookup(request);
     auto others = uplink().nat().lookup(answer);
     ASSERT_TRUE(flow && *flow && others && *others);
-    (*others)->destination_port = htons(kClientPort + 1);
-    (*flow)->last_used = 1; // the answers' element is looked for once a second
+    (*others)->nat.destination_port = htons(kClientPort + 1);
+    (*flow)->nat.last_used = 1; // the answers' element is looked for once a second
     ASSERT_TRUE(uplink().nat().update(answer, **others));
     ASSERT_TRUE(uplink().nat().update(request, **flow));
     EXPECT_NE(run(tcp_request(kAck)).packet.source_port, opened.packet.source_port);
     const auto left = uplink().nat().lookup(answer);
     ASSERT_TRUE(left && *left);
-    EXPECT_EQ((*left)->destination_port, htons(kClientPort + 1));
+    EXPECT_EQ((*left)->nat.destination_port, htons(kClientPort + 1));
 }
 
 TEST_P(UplinkTest, TheChoiceIsTheFlowsAlone) {
@@ -196,7 +196,7 @@ TEST_P(UplinkTest, TheChoiceIsTheFlowsAlone) {
     // Another node, which knows none of the flows and whose backends have other ids.
     std::vector<weir_nat_key> flows;
     ASSERT_TRUE(uplink().nat().for_each(
-        [&](const weir_nat_key& key, const weir_nat&) { flows.push_back(key); }));
+        [&](const weir_nat_key& key, const weir_uplink_nat&) { flows.push_back(key); }));
     ASSERT_FALSE(uplink().nat().erase(flows).error);
     for (auto& id : slots) {
         const auto other = add_backend(family().remote, false, ntohs(backend(id).port));
@@ -293,7 +293,7 @@ TEST_P(UplinkTest, WhatIsNotForTheNodesMacStaysUntouched) {
         EXPECT_EQ(result.frame, sent);
     }
     std::size_t flows = 0;
-    ASSERT_TRUE(uplink().nat().for_each([&](const weir_nat_key&, const weir_nat&) { ++flows; }));
+    ASSERT_TRUE(uplink().nat().for_each([&](const weir_nat_key&, const weir_uplink_nat&) { ++flows; }));
     EXPECT_EQ(flows, 0u);
 }
 
@@ -320,6 +320,17 @@ TEST_P(UplinkTest, WithoutABackendAConnectionIsReset) {
     EXPECT_EQ(result.packet.tcp_flags, kRst | kAck);
     EXPECT_TRUE(checksums_hold(result.frame));
     EXPECT_EQ(outcome(WEIR_UPLINK_REFUSED), 1u);
+}
+
+TEST_P(UplinkTest, AFloodIsNotAnsweredByAFloodOfErrors) {
+    constexpr int kFlood = 2000;
+    add_service({});
+    int answered = 0;
+    for (int i = 0; i < kFlood; ++i)
+        answered += run(udp_request()).fate == Fate::kSent ? 1 : 0;
+    EXPECT_GE(answered, WEIR_ERROR_BURST / 2); // the tests before have used some
+    EXPECT_LT(answered, kFlood / 2);
+    EXPECT_EQ(outcome(WEIR_UPLINK_REFUSED), static_cast<std::uint64_t>(kFlood));
 }
 
 TEST_P(UplinkTest, WithoutABackendOnThisNodeWhereOnlyThoseCountItIsDropped) {
