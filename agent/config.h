@@ -37,13 +37,13 @@ struct Config {
     bool has_services = false;                    // --services on: load balancing as well
     bool has_events = true;                       // writes Events to the API
     bool has_status = true;                       // and status conditions
-    std::string cgroup;               // of the processes whose connections are balanced;
-                                      // empty: the root, all of them; "none": none
-    std::vector<std::string> uplinks; // interfaces to the outside; "auto": of the default routes;
-                                      // empty or "none": left alone
-    std::string uplink_xdp = "auto";  // "on": or fail; "off": the tc program alone
-    std::string snat_ports = "auto";  // "FIRST-LAST"
-    std::string cni_cache_dir;        // results of earlier pods; empty: not read
+    std::string cgroup;                          // of the processes whose connections are balanced;
+                                                 // empty: the root, all of them; "none": none
+    std::vector<std::string> uplinks = {"auto"}; // interfaces to the outside; "auto": of the
+                                                 // default routes; "none": left alone
+    std::string uplink_xdp = "auto";             // "on": or fail; "off": the tc program alone
+    std::string snat_ports = "auto";             // "FIRST-LAST"
+    std::string cni_cache_dir;                   // results of earlier pods; empty: not read
 };
 
 MeshNames mesh_names(const Config& config);

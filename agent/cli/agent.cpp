@@ -127,8 +127,8 @@ void add_agent(CLI::App& app, Options& options) {
     command
         ->add_option("--uplink", config->uplinks,
                      "Interface to the outside, for NodePorts, LoadBalancer and external "
-                     "addresses, with --services on; several times; auto: those of the default "
-                     "routes; none (the default): leave what comes in there alone")
+                     "addresses, with --services on; several times; auto (the default): those of "
+                     "the default routes; none: leave what comes in there alone")
         ->envname("WEIR_UPLINK")
         ->type_name("IFACE")
         ->delimiter(',');

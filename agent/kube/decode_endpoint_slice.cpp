@@ -4,6 +4,7 @@
 #include "agent/kube/decode_cluster.h"
 #include "agent/kube/decode_metadata.h"
 #include "agent/kube/decode_network.h"
+#include "agent/kube/decode_service.h"
 #include "agent/kube/syntax.h"
 
 namespace weir {
@@ -86,7 +87,9 @@ std::optional<EndpointSlice> decode_endpoint_slice(const Field& root, const Obje
     const Field metadata = root["metadata"];
     static_cast<void>(decode_metadata(metadata));
     slice.service = service_of(metadata);
-    if (slice.service.get().empty()) {
+    if (is_for_another_proxy(metadata)) {
+        slice.service = Symbol();
+    } else if (slice.service.get().empty()) {
         metadata.warning("no label kubernetes.io/service-name: the slice belongs to no Service",
                          "label it with the Service's name");
     }

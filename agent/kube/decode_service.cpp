@@ -161,6 +161,12 @@ void decode_annotations(const Field& metadata, Service& service) {
 
 } // namespace
 
+bool is_for_another_proxy(const Field& metadata) {
+    const Field labels = metadata["labels"]; // a field refers to its parent
+    return !labels["service.kubernetes.io/service-proxy-name"].is_missing() ||
+           !labels["service.kubernetes.io/headless"].is_missing();
+}
+
 Service decode_service(const Field& root, const ObjectName& name) {
     Service service;
     service.name = name;
@@ -208,7 +214,7 @@ Service decode_service(const Field& root, const ObjectName& name) {
         decode_word(spec["trafficDistribution"],
                     {"PreferClose", "PreferSameZone", "PreferSameNode"});
     }
-    if (!type.has_frontends()) {
+    if (!type.has_frontends() || is_for_another_proxy(metadata)) {
         service.addresses.clear();
         for (auto& port : service.ports)
             port.node_port = 0;

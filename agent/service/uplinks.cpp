@@ -77,7 +77,7 @@ Result<std::unique_ptr<Uplinks>> Uplinks::open(boost::asio::io_context& context,
     const bool is_none = std::ranges::find(config.uplinks, kNone) != config.uplinks.end();
     if (is_none && config.uplinks.size() > 1)
         return failure("--uplink none goes with no other interface: leave it out, or the others");
-    if (config.uplinks.empty() || is_none) {
+    if (is_none) {
         const auto folder = prepare_version_folder(config.bpffs);
         if (!folder) return std::unexpected(folder.error());
         if (auto off = detach_uplinks(*folder); !off) return std::unexpected(off.error());

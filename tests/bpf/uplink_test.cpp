@@ -293,7 +293,8 @@ TEST_P(UplinkTest, WhatIsNotForTheNodesMacStaysUntouched) {
         EXPECT_EQ(result.frame, sent);
     }
     std::size_t flows = 0;
-    ASSERT_TRUE(uplink().nat().for_each([&](const weir_nat_key&, const weir_uplink_nat&) { ++flows; }));
+    ASSERT_TRUE(
+        uplink().nat().for_each([&](const weir_nat_key&, const weir_uplink_nat&) { ++flows; }));
     EXPECT_EQ(flows, 0u);
 }
 

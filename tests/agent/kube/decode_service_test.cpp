@@ -117,6 +117,31 @@ TEST(DecodeService, BalanceIsOneOfThree) {
     EXPECT_THAT(file.problems[0].remedy, testing::HasSubstr("least-connections"));
 }
 
+TEST(DecodeService, AnotherProxysHasNoFrontends) {
+    for (const std::string label : {"service-proxy-name: other", "headless: ''"}) {
+        std::string text = manifest("v1", "Service", R"(type: NodePort
+clusterIP: 10.96.0.1
+ports: [{port: 80, nodePort: 30080}])");
+        const std::string labels = ", labels: {service.kubernetes.io/" + label + "}}";
+        text.replace(text.find("name: p}") + 7, 1, labels);
+        const auto decoded = valid<Service>(decode_file("f.yaml", text));
+        EXPECT_TRUE(decoded.addresses.empty()) << label;
+        EXPECT_EQ(decoded.ports.at(0).node_port, 0) << label;
+    }
+}
+
+TEST(DecodeEndpointSlice, AnotherProxysIsNoServices) {
+    const auto decoded =
+        valid<EndpointSlice>(decode_file("f.yaml", R"(apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {namespace: x, name: p, labels: {kubernetes.io/service-name: web, service.kubernetes.io/headless: ""}}
+addressType: IPv4
+endpoints: [{addresses: [10.0.0.1]}]
+ports: [{port: 80}]
+)"));
+    EXPECT_EQ(decoded.service.get(), "");
+}
+
 TEST(DecodeEndpointSlice, ConditionsDefault) {
     const auto decoded = valid<EndpointSlice>(slice(R"(addressType: IPv4
 ports: [{name: http, port: 8080, protocol: TCP}]
