@@ -62,6 +62,11 @@ struct weir_uplink_nat {
 };
 WEIR_ASSERT_SIZE(struct weir_uplink_nat, 80);
 
+/* weir_host_ports: ARRAY of __u32: a bit for each port (32 a word, in host byte order) from which
+ * the node itself has answered as a backend, and last a word that says whether there is any. The
+ * programs' own. What leaves the node from another port is not looked at. */
+enum { WEIR_HOST_PORT_WORDS = 65536 / 32 };
+
 /* What became of packets that are a service's: the enum, the metric label, the text.
  * weir_forwards: PERCPU_ARRAY of __u64, by this enum. Append only. */
 #define WEIR_UPLINK_OUTCOMES(WEIR_OUTCOME)                                                         \

@@ -21,11 +21,32 @@ struct {
     __type(value, struct weir_uplink_nat);
 } weir_uplink_nat SEC(".maps");
 
+/* An element that is about to be inserted: the stack has no room for it. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct weir_uplink_nat);
+} weir_uplink_scratch SEC(".maps");
+
 /* Of a flow from outside. */
 static __always_inline struct weir_nat* nat_lookup_outside(const struct weir_nat_key* key) {
     struct weir_uplink_nat* element = bpf_map_lookup_elem(&weir_uplink_nat, key);
 
     return element ? &element->nat : 0;
+}
+
+/* Inserts an element of a flow from outside, whose way is not known yet. Returns 0 or an error:
+ * when there is one already. */
+static __always_inline long nat_insert_outside(const struct weir_nat_key* key,
+                                               const struct weir_nat* nat) {
+    __u32 zero = 0;
+    struct weir_uplink_nat* element = bpf_map_lookup_elem(&weir_uplink_scratch, &zero);
+
+    if (!element) return -1;
+    element->nat = *nat;
+    __builtin_memset(&element->way, 0, sizeof(element->way));
+    return bpf_map_update_elem(&weir_uplink_nat, key, element, BPF_NOEXIST);
 }
 
 /* The key of the packets that answer those of this one. */

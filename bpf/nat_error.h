@@ -44,8 +44,9 @@ static __noinline int nat_error_write(struct __sk_buff* skb, const struct packet
     return nat->flags;
 }
 
-/* Translates an error in both of its headers. is_outside: the flow is one from outside. wanted: what
- * the element's flags in mask must be. Returns its flags, or -1: it quotes no such flow's packet. */
+/* Translates an error in both of its headers. is_outside: the flow is one from outside. wanted:
+ * what the element's flags in mask must be. Returns its flags, or -1: it quotes no such flow's
+ * packet. */
 static __noinline int nat_translate_error(struct __sk_buff* skb, const struct packet* packet,
                                           int is_outside, __u32 mask, __u32 wanted) {
     struct packet quoted = {};

@@ -67,8 +67,8 @@ static __always_inline int nat_is_over(const struct weir_nat_key* key, const str
  * at egress, of one that the uplink sent the request to. */
 static __always_inline struct weir_nat* nat_of_answer(const struct weir_nat_key* key,
                                                       __u32 direction) {
-    struct weir_nat* nat = direction == WEIR_INGRESS ? bpf_map_lookup_elem(&weir_nat, key)
-                                                     : nat_lookup_outside(key);
+    struct weir_nat* nat =
+        direction == WEIR_INGRESS ? bpf_map_lookup_elem(&weir_nat, key) : nat_lookup_outside(key);
 
     return nat && (nat->flags & (WEIR_NAT_REPLY | WEIR_NAT_HAIRPIN)) == WEIR_NAT_REPLY ? nat : 0;
 }

@@ -29,6 +29,20 @@ static __always_inline void route_fill(struct bpf_fib_lookup* fib, const struct 
     }
 }
 
+/* Whether the address is one of the node's. The node's own table says. ctx: the program's. */
+static __noinline int route_is_own(void* ctx, __u32 ifindex, const struct weir_address* address) {
+    struct bpf_fib_lookup fib = {.ifindex = ifindex};
+
+    if (address_is_mapped_v4(address)) {
+        fib.family = FAMILY_V4;
+        fib.ipv4_dst = address->words[3];
+    } else {
+        fib.family = FAMILY_V6;
+        __builtin_memcpy(fib.ipv6_dst, address, sizeof(*address));
+    }
+    return bpf_fib_lookup(ctx, &fib, sizeof(fib), 0) == BPF_FIB_LKUP_RET_NOT_FWDED;
+}
+
 /* From its IP header on, without a frame's padding. */
 static __always_inline __u32 packet_length(struct __sk_buff* skb, const struct packet* packet) {
     __be16 length = 0;

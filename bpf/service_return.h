@@ -12,25 +12,11 @@
 
 #define IP_DONT_FRAGMENT 0x4000
 
-/* Whether the address is one of the node's. The node's own table says. */
-static __noinline int return_ask(struct __sk_buff* skb, const struct weir_address* source) {
-    struct bpf_fib_lookup fib = {.ifindex = skb->ifindex};
-
-    if (address_is_mapped_v4(source)) {
-        fib.family = FAMILY_V4;
-        fib.ipv4_dst = source->words[3];
-    } else {
-        fib.family = FAMILY_V6;
-        __builtin_memcpy(fib.ipv6_dst, source, sizeof(*source));
-    }
-    return bpf_fib_lookup(skb, &fib, sizeof(fib), 0) == BPF_FIB_LKUP_RET_NOT_FWDED;
-}
-
 /* Notes in the answer's element whether the address that it gets is one of the node's. Asked anew
  * once a tick of the clock, for addresses come and go: to be called before nat_touch(). */
 static __always_inline void return_note_own(struct __sk_buff* skb, struct weir_nat* nat) {
     if (likely((nat->flags & WEIR_NAT_ASKED) && !nat_is_due(nat))) return;
-    if (return_ask(skb, &nat->source))
+    if (route_is_own(skb, skb->ifindex, &nat->source))
         nat->flags |= WEIR_NAT_ASKED | WEIR_NAT_OWN;
     else
         nat->flags = (nat->flags & ~WEIR_NAT_OWN) | WEIR_NAT_ASKED;
@@ -82,7 +68,7 @@ static __noinline int return_error(struct __sk_buff* skb) {
     struct weir_nat as_it_is = {};
 
     if (packet_parse(skb, &packet) || packet.l3_offset != ETH_HLEN ||
-        !return_ask(skb, &packet.source))
+        !route_is_own(skb, skb->ifindex, &packet.source))
         return VERDICT_PASS;
     as_it_is.source = packet.source;
     as_it_is.destination = packet.destination;

@@ -8,9 +8,9 @@
 
 struct decision {
     struct weir_nat_key key;
-    struct weir_uplink_nat opened; /* of a new flow */
-    const struct weir_nat* nat;    /* what the packet carries afterwards */
-    struct weir_way* way;          /* that a known flow's packets go; 0: it is to be asked for */
+    struct weir_nat opened;     /* of a new flow */
+    const struct weir_nat* nat; /* what the packet carries afterwards */
+    struct weir_way* way;       /* that its packets go; 0: it is new */
 };
 
 /* The flow's element, if the packet belongs to that flow; its step in *step. */
@@ -52,7 +52,7 @@ static __always_inline int uplink_decide(const struct packet* packet, struct dec
         return step;
     }
     if (!decide_opens(packet)) return STEP_NONE;
-    decision->nat = &decision->opened.nat;
+    decision->nat = &decision->opened;
     return uplink_open(&decision->key, &decision->opened, now);
 }
 
@@ -68,11 +68,12 @@ static __always_inline int uplink_decide_inner(const struct packet* packet,
     known = decide_known(packet, &decision->key, now, &step);
     if (likely(known)) {
         decision->nat = &known->nat;
+        decision->way = &known->way;
         return step == STEP_LOCAL && address_equals(&known->nat.destination, backend) ? STEP_LOCAL
                                                                                       : STEP_NONE;
     }
     if (!decide_opens(packet)) return STEP_NONE;
-    decision->nat = &decision->opened.nat;
+    decision->nat = &decision->opened;
     return uplink_adopt(&decision->key, backend, &decision->opened, now);
 }
 

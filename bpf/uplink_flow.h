@@ -110,7 +110,8 @@ static __noinline void uplink_forget(const struct weir_nat_key* key, const struc
     if (!(nat->flags & WEIR_NAT_DSR)) {
         uplink_answer_key(nat, key->protocol, &back);
         answer = nat_lookup_outside(&back);
-        if (answer && uplink_is_answered_by(key, answer)) bpf_map_delete_elem(&weir_uplink_nat, &back);
+        if (answer && uplink_is_answered_by(key, answer))
+            bpf_map_delete_elem(&weir_uplink_nat, &back);
     }
     bpf_map_delete_elem(&weir_uplink_nat, key);
 }
@@ -128,14 +129,14 @@ static __always_inline void uplink_turn(const struct weir_nat_key* key, struct w
  * flow may have its port. Puts it back where nobody has. */
 static __noinline int uplink_mend(const struct weir_nat_key* key, const struct weir_nat* nat) {
     struct weir_nat_key back;
-    struct weir_uplink_nat reply = {.nat = *nat};
+    struct weir_nat reply = *nat;
     const struct weir_nat* known;
 
     uplink_answer_key(nat, key->protocol, &back);
     known = nat_lookup_outside(&back);
     if (known) return uplink_is_answered_by(key, known);
-    uplink_turn(key, &reply.nat);
-    return !bpf_map_update_elem(&weir_uplink_nat, &back, &reply, BPF_NOEXIST);
+    uplink_turn(key, &reply);
+    return !nat_insert_outside(&back, &reply);
 }
 
 /* Notes that the flow lives. Once a second it asks for the answers' element; returns 0 if another

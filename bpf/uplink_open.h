@@ -16,7 +16,7 @@
 
 struct port_search {
     struct weir_nat_key back;
-    struct weir_uplink_nat reply;
+    struct weir_nat reply;
     __u32 first;
     __u32 count;
     __u32 start; /* from the first */
@@ -28,10 +28,10 @@ static __always_inline int port_take(struct port_search* search) {
     const struct weir_nat* known = nat_lookup_outside(&search->back);
 
     if (known) {
-        if (!uplink_is_stale(&search->back, known, search->reply.nat.last_used)) return 0;
+        if (!uplink_is_stale(&search->back, known, search->reply.last_used)) return 0;
         bpf_map_delete_elem(&weir_uplink_nat, &search->back);
     }
-    return !bpf_map_update_elem(&weir_uplink_nat, &search->back, &search->reply, BPF_NOEXIST);
+    return !nat_insert_outside(&search->back, &search->reply);
 }
 
 static long port_step(__u64 index, struct port_search* search) {
@@ -47,10 +47,10 @@ static long port_step(__u64 index, struct port_search* search) {
  * is free. Returns whether it has one. */
 static __noinline int port_find(const struct weir_nat_key* key, struct weir_nat* forward,
                                 const struct weir_uplink* node, int keeps_port) {
-    struct port_search search = {.reply.nat = *forward};
+    struct port_search search = {.reply = *forward};
     __u32 tries;
 
-    uplink_turn(key, &search.reply.nat);
+    uplink_turn(key, &search.reply);
     uplink_answer_key(forward, key->protocol, &search.back);
     if (keeps_port && port_take(&search)) return 1;
     if (key->protocol == IPPROTO_SCTP) return 0; /* its checksum covers the ports */
@@ -88,11 +88,10 @@ static __always_inline const struct weir_service* uplink_service(const struct we
 }
 
 /* Inserts the flow's elements. Returns enum uplink_step, or UPLINK_NOT_LET_BY(). */
-static __always_inline int uplink_insert(const struct weir_nat_key* key,
-                                         struct weir_uplink_nat* opened, int is_local) {
+static __always_inline int uplink_insert(const struct weir_nat_key* key, struct weir_nat* forward,
+                                         int is_local) {
     const struct weir_uplink* node = uplink_node();
     const struct weir_address* own = node ? uplink_address(node, &key->source) : 0;
-    struct weir_nat* forward = &opened->nat;
     const struct weir_nat* known;
     struct weir_nat_key back;
 
@@ -107,8 +106,7 @@ static __always_inline int uplink_insert(const struct weir_nat_key* key,
     if (!(forward->flags & WEIR_NAT_DSR) &&
         !port_find(key, forward, node, is_local || key->protocol == IPPROTO_SCTP))
         return UPLINK_NOT_LET_BY(WEIR_UPLINK_NO_PORT);
-    if (!bpf_map_update_elem(&weir_uplink_nat, key, opened, BPF_NOEXIST))
-        return uplink_step_of(key, forward);
+    if (!nat_insert_outside(key, forward)) return uplink_step_of(key, forward);
     /* Another CPU was faster with the same flow. */
     uplink_answer_key(forward, key->protocol, &back);
     if (!(forward->flags & WEIR_NAT_DSR)) bpf_map_delete_elem(&weir_uplink_nat, &back);
@@ -166,9 +164,9 @@ static __noinline int uplink_choose(const struct weir_nat_key* key, struct weir_
 
 /* A flow that nobody knows. forward: receives what becomes of its packets. Returns enum
  * uplink_step, or UPLINK_NOT_LET_BY(). */
-static __always_inline int uplink_open(const struct weir_nat_key* key,
-                                       struct weir_uplink_nat* forward, __u64 now) {
-    int found = uplink_choose(key, &forward->nat, now);
+static __always_inline int uplink_open(const struct weir_nat_key* key, struct weir_nat* forward,
+                                       __u64 now) {
+    int found = uplink_choose(key, forward, now);
 
     return found <= 0 ? found : uplink_insert(key, forward, found == 1);
 }
@@ -223,8 +221,8 @@ static __noinline int uplink_recognize(const struct weir_nat_key* key,
 /* As uplink_open(), for such a flow. */
 static __always_inline int uplink_adopt(const struct weir_nat_key* key,
                                         const struct weir_address* address,
-                                        struct weir_uplink_nat* forward, __u64 now) {
-    int found = uplink_recognize(key, address, &forward->nat, now);
+                                        struct weir_nat* forward, __u64 now) {
+    int found = uplink_recognize(key, address, forward, now);
 
     return found <= 0 ? found : uplink_insert(key, forward, 1);
 }

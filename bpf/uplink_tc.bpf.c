@@ -8,6 +8,7 @@
 #include "nat_error.h"
 #include "service_reject.h"
 #include "uplink_decide.h"
+#include "uplink_host.h"
 #include "uplink_packet.h"
 
 /* Same values as TCX_NEXT and TCX_DROP. */
@@ -137,6 +138,7 @@ static __noinline int packet_handle(struct __sk_buff* skb, const struct packet* 
     int step = backend ? uplink_decide_inner(packet, backend, &decision)
                        : uplink_decide(packet, &decision);
 
+    if (step == STEP_LOCAL && !decision.way) host_note(skb, skb->ifindex, decision.nat);
     return packet_do(skb, packet, decision.nat, step);
 }
 
@@ -199,6 +201,37 @@ int weir_uplink_tc(struct __sk_buff* skb) {
     else
         verdict = packet_handle(skb, &packet, 0);
     return packet_finish(skb, &packet, verdict);
+}
+
+/* What the node itself answers as a backend. */
+static __noinline int host_answer(struct __sk_buff* skb) {
+    struct packet packet = {};
+    struct weir_nat_key key;
+    struct weir_nat* nat;
+
+    if (packet_parse(skb, &packet) || packet.kind != PACKET_IP) return VERDICT_NEXT;
+    if (packet.is_icmp_error) {
+        nat_translate_error(skb, &packet, 1, WEIR_NAT_REPLY, WEIR_NAT_REPLY);
+        return VERDICT_NEXT;
+    }
+    if (packet.is_later_fragment && fragment_resolve(&packet)) return VERDICT_NEXT;
+    if (!host_may_answer(packet.source_port)) return VERDICT_NEXT;
+    if (packet.is_fragment && !packet.is_later_fragment)
+        fragment_remember(&packet, WEIR_SLOT_NONE, bpf_ktime_get_coarse_ns());
+    uplink_key(&packet, &key);
+    nat = nat_lookup_outside(&key);
+    /* Answers to this node's address are another node's, not its own. */
+    if (!nat || !(nat->flags & WEIR_NAT_REPLY) || uplink_step_of(&key, nat) != STEP_NONE)
+        return VERDICT_NEXT;
+    if (packet.tcp_flags & TCP_FIN_OR_RST) nat->flags |= WEIR_NAT_CLOSING;
+    nat->last_used = bpf_ktime_get_coarse_ns();
+    nat_write(skb, &packet, nat);
+    return VERDICT_NEXT;
+}
+
+SEC("tcx/egress")
+int weir_uplink_out(struct __sk_buff* skb) {
+    return likely(!host_is_backend()) ? VERDICT_NEXT : host_answer(skb);
 }
 
 /* Kernel helpers that this file uses are for GPL-compatible programs. */

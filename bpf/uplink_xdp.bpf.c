@@ -11,6 +11,7 @@
  */
 #include "uplink_decide.h"
 #include "uplink_frame.h"
+#include "uplink_host.h"
 
 /* Whether XDP frames can be sent through the interface. */
 static __always_inline int is_xdp_uplink(__u32 ifindex) {
@@ -124,7 +125,10 @@ int weir_uplink_xdp(struct xdp_md* ctx) {
                  : uplink_decide(&packet, &decision);
     if (likely(step == STEP_NONE)) return XDP_PASS;
     if (unlikely(step < 0)) return frame_stop(step);
-    if (step == STEP_LOCAL) return frame_deliver(ctx, &packet, decision.nat, outer);
+    if (step == STEP_LOCAL) {
+        if (!decision.way) host_note(ctx, ctx->ingress_ifindex, decision.nat);
+        return frame_deliver(ctx, &packet, decision.nat, outer);
+    }
     return frame_forward(ctx, &packet, decision.nat, step, decision.way);
 }
 

@@ -159,7 +159,9 @@ Result<> UplinkDataplane::set_interface(std::uint32_t ifindex, weir_uplink_mode 
 Result<UplinkState> UplinkDataplane::attach(std::uint32_t ifindex, UplinkWish wish) {
     UplinkState uplink{.ifindex = ifindex, .is_xdp = false, .why_not_xdp = {}};
     // The tc program first: it does what the XDP program leaves.
-    if (auto done = attach_uplink_tc(state_->hooks(), ifindex, tc_program_fd()); !done)
+    if (auto done = attach_uplink_tc(state_->hooks(), ifindex, tc_program_fd(),
+                                     bpf_program__fd(state_->tc->progs.weir_uplink_out));
+        !done)
         return std::unexpected(std::move(done.error()));
     if (wish == UplinkWish::kTc) {
         uplink.why_not_xdp = "--uplink-xdp is off";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The programs on an uplink: the tc program at its ingress and, before it, the XDP program. What is
-// attached is known from the pins alone: <folder>/<ifindex>-xdp and <ifindex>-tc are links,
-// <ifindex>-clsact stands for a filter (it pins the program), <ifindex>-qdisc says that the clsact
-// qdisc is ours.
+// The programs on an uplink: the tc program at its ingress and, before it, the XDP program; and one
+// at its egress. What is attached is known from the pins alone: <folder>/<ifindex>-xdp,
+// <ifindex>-tc and <ifindex>-out are links, <ifindex>-clsact and <ifindex>-clsact-out stand for
+// filters (they pin the programs), <ifindex>-qdisc says that the clsact qdisc is ours.
 #pragma once
 
 #include <cstdint>
@@ -12,14 +12,14 @@
 
 namespace weir {
 
-// Puts the program in place of whichever is there, or makes the hook: a tcx link or, before Linux
-// 6.6, a clsact filter.
-Result<> attach_uplink_tc(const std::filesystem::path& folder, std::uint32_t ifindex,
-                          int program_fd);
+// Puts the programs in place of whichever are there, or makes the hooks: tcx links or, before Linux
+// 6.6, clsact filters.
+Result<> attach_uplink_tc(const std::filesystem::path& folder, std::uint32_t ifindex, int in_fd,
+                          int out_fd);
 Result<> detach_uplink_xdp(const std::filesystem::path& folder, std::uint32_t ifindex);
-// Both programs. By the pins alone; an interface that is gone is no error.
+// All of them. By the pins alone; an interface that is gone is no error.
 Result<> detach_uplink(const std::filesystem::path& folder, std::uint32_t ifindex);
-// Whether both, or the tc program alone (without is_xdp), are where they were put.
+// Whether all, or all but the XDP program (without is_xdp), are where they were put.
 Result<bool> is_uplink_attached(const std::filesystem::path& folder, std::uint32_t ifindex,
                                 bool is_xdp);
 

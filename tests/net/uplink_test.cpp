@@ -120,6 +120,8 @@ protected:
         if (std::string(GetParam()) == "off") return;
         for (const auto* host : std::initializer_list<const LabHost*>{&near_, &far_, &client_})
             EXPECT_TRUE(turn_off_checksums(*host->netns, "eth0"));
+        for (const auto* node : {&a_, &b_})
+            EXPECT_TRUE(turn_off_checksums(*node->netns, "uplink"));
         for (const char* port : {"up1", "up2"})
             EXPECT_TRUE(take_xdp_frames(lab_.fabric(), port));
     }
@@ -214,6 +216,29 @@ TEST_P(UplinkNetTest, ABackendOnTheNodeItselfIsReachedFromOutside) {
     EXPECT_EQ(reach(b_).substr(0, node_ports.size()), node_ports);
     EXPECT_GT(packets(a_, "local"), 0);
     EXPECT_GT(packets(b_, "local"), 0);
+}
+
+// Pods with hostNetwork: no pod's hook sees their answers.
+TEST_P(UplinkNetTest, ABackendThatIsTheNodeItselfIsReachedFromOutside) {
+    for (auto* node : {&a_, &b_}) {
+        lab_.servers().listen(*node->netns, 8080, IPPROTO_TCP);
+        lab_.servers().listen(*node->netns, 53, IPPROTO_UDP);
+    }
+    LabPod host;
+    host.v4 = a_.v4;
+    host.v6 = a_.v6;
+    host.node = a_.name;
+    lab_.apply("slices.yaml", slices_yaml({&host}));
+    EXPECT_EQ(reach(a_), kAll) << "on the node that the packets come to";
+    const std::string node_ports = "nodeport4 nodeport6 nodeport4/udp nodeport6/udp ";
+    EXPECT_EQ(reach(b_).substr(0, node_ports.size()), node_ports) << "on another node";
+    TcpConnection connection(*client_.netns, a_.v4, kNodePort);
+    for (const std::size_t size : {1'000UZ, 1'000'000UZ})
+        EXPECT_TRUE(connection.exchange(std::chrono::seconds(5), size)) << size;
+    // What is asked for at the port itself stays as it is.
+    EXPECT_EQ(probe_all({{client_.netns.get(), a_.v4, 8080, IPPROTO_TCP}},
+                        std::chrono::milliseconds(1500)),
+              std::vector<bool>{true});
 }
 
 TEST_P(UplinkNetTest, LongMessagesArriveWholeFromABackendOnTheNodeItself) {
