@@ -14,10 +14,16 @@ namespace {
 using Sizes = std::vector<std::pair<const char*, std::uint32_t>>;
 
 Sizes by_name(const ServiceSizes& sizes) {
-    return {{"weir_services", sizes.frontends},      {"weir_slots", sizes.slots},
-            {"weir_backends", sizes.backends},       {"weir_sources", sizes.source_ranges},
-            {"weir_affinities", sizes.affinities},   {"weir_nat", sizes.translations},
-            {"weir_uplink_nat", sizes.translations}, {"weir_outcomes", WEIR_SERVICE_OUTCOME_COUNT}};
+    return {{"weir_services", sizes.frontends},
+            {"weir_slots", sizes.slots},
+            {"weir_backends", sizes.backends},
+            {"weir_sources", sizes.source_ranges},
+            {"weir_affinities", sizes.affinities},
+            {"weir_nat", sizes.translations},
+            {"weir_uplink_nat", sizes.translations},
+            {"weir_uplink_scratch", 1},
+            {"weir_error_budget", 1},
+            {"weir_outcomes", WEIR_SERVICE_OUTCOME_COUNT}};
 }
 
 } // namespace

@@ -73,6 +73,16 @@ struct ContainerPort {
     bool operator==(const ContainerPort&) const = default;
 };
 
+// One that is exposed on the node.
+struct HostPort {
+    std::optional<Address> address; // hostIP; none: all of the node's
+    std::uint16_t host_port = 0;
+    std::uint16_t port = 0; // the container's
+    std::uint8_t protocol = 0;
+
+    bool operator==(const HostPort&) const = default;
+};
+
 struct Pod {
     ObjectName name;
     Symbol node; // empty until scheduled
@@ -80,6 +90,7 @@ struct Pod {
     Labels labels;
     std::vector<Address> addresses; // status.podIPs
     std::vector<ContainerPort> ports;
+    std::vector<HostPort> host_ports;
     bool is_host_network = false; // its addresses are the node's: no selector selects it
     bool is_terminated = false;   // phase Succeeded or Failed: its addresses may be another's
     // Tells a pod from an earlier one of its name; of a mirror pod it is the static pod's, by which

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "policy/host_ports.h"
+
 namespace weir {
 namespace {
 
@@ -38,6 +40,9 @@ void ServiceIndex::apply(const Change& change) {
         if (key.kind == Kind::kNode && key.name.name == here_.node) {
             put_node(nullptr);
         }
+        if (key.kind == Kind::kPod) {
+            put_pod(key.name, nullptr);
+        }
         if (!is_service_kind(key.kind)) {
             continue;
         }
@@ -54,6 +59,9 @@ void ServiceIndex::apply(const Change& change) {
         const auto key = key_of(object);
         if (key.kind == Kind::kNode && key.name.name == here_.node) {
             put_node(object.as<Node>().get());
+        }
+        if (key.kind == Kind::kPod) {
+            put_pod(key.name, object.as<Pod>().get());
         }
         if (!is_service_kind(key.kind)) {
             continue;
@@ -149,6 +157,33 @@ void ServiceIndex::put_node(const Node* node) {
     node_addresses_ = std::move(addresses);
     for (const auto& [name, record] : records_) {
         touch(name);
+    }
+}
+
+void ServiceIndex::put_pod(const ObjectName& name, const Pod* pod) {
+    const bool is_here = pod != nullptr && pod->node == here_.node && !pod->host_ports.empty();
+    const auto known = host_ports_.find(name);
+    if (!is_here && known == host_ports_.end()) {
+        return;
+    }
+    auto news = is_here ? host_port_objects(*pod) : std::vector<SharedObject>();
+    if (known != host_ports_.end()) {
+        if (std::ranges::equal(
+                known->second, news, {},
+                [](const SharedObject& one) -> const Object& { return one; },
+                [](const SharedObject& one) -> const Object& { return one; })) {
+            return;
+        }
+        for (const auto& object : known->second) {
+            put(key_of(object), object, -1);
+        }
+        host_ports_.erase(known);
+    }
+    for (const auto& object : news) {
+        put(key_of(object), object, 1);
+    }
+    if (!news.empty()) {
+        host_ports_.emplace(name, std::move(news));
     }
 }
 

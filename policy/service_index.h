@@ -58,12 +58,15 @@ private:
     void put_slice(const std::shared_ptr<const EndpointSlice>& slice, int sign);
     void put_route(const std::shared_ptr<const TrafficRoute>& route, int sign);
     void put_node(const Node* node);
+    void put_pod(const ObjectName& name, const Pod* pod);
     void touch_with_users(const ObjectName& service, const ServiceRecord& record);
     void drop_if_idle(const ObjectName& service);
 
     Place here_;
     std::vector<Address> node_addresses_;
     Records records_;
+    // What stands for the host ports of this node's pods, by pod.
+    std::unordered_map<ObjectName, std::vector<SharedObject>, ObjectNameHash> host_ports_;
     ReferenceGrants grants_;
     // Slices, routes and rules by their own names, to know what one was before.
     std::array<boost::unordered_flat_map<ObjectName, SharedObject, ObjectNameHash>, kKinds.size()>

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,10 +50,12 @@ struct Service {
     std::uint16_t health_check_node_port = 0;
     ServiceChoice choice = ServiceChoice::kRandom; // annotation weir.io/balance
     bool is_choice_given = false;
-    bool is_dsr = false;            // annotation weir.io/forward
-    bool closes_tcp = false;        // annotation weir.io/close-on-removal
-    bool is_internal_local = false; // internalTrafficPolicy: Local
-    bool is_external_local = false; // externalTrafficPolicy: Local
+    bool is_dsr = false;                 // annotation weir.io/forward
+    bool closes_tcp = false;             // annotation weir.io/close-on-removal
+    bool is_internal_local = false;      // internalTrafficPolicy: Local
+    bool is_external_local = false;      // externalTrafficPolicy: Local
+    bool is_of_host_ports = false;       // it stands for a pod's host ports (policy/host_ports.h):
+    std::optional<Address> host_address; // at this address of the node alone; none: at all
     Origin origin;
 
     bool operator==(const Service&) const = default;

@@ -231,8 +231,14 @@ private:
         if (planned_.port.node_port == 0) {
             return;
         }
+        if (service.host_address) {
+            add_outside(*service.host_address, planned_.port.node_port, FrontendKind::kHostPort);
+            return;
+        }
+        const auto kind =
+            service.is_of_host_ports ? FrontendKind::kHostPort : FrontendKind::kNodePort;
         for (const auto& address : index_.node_addresses()) {
-            add_outside(address, planned_.port.node_port, FrontendKind::kNodePort);
+            add_outside(address, planned_.port.node_port, kind);
         }
     }
 

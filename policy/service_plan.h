@@ -39,7 +39,13 @@ struct PlannedBackend {
     }
 };
 
-enum class FrontendKind : std::uint8_t { kClusterIp, kNodePort, kLoadBalancer, kExternalIp };
+enum class FrontendKind : std::uint8_t {
+    kClusterIp,
+    kNodePort,
+    kLoadBalancer,
+    kExternalIp,
+    kHostPort
+};
 
 struct PlannedFrontend {
     Address address;

@@ -149,8 +149,9 @@ void ServiceCompiler::PortCompiler::add_frontend(const PlannedFrontend& frontend
         value.flags |= WEIR_SERVICE_DSR;
     }
     if (plan_.service->closes_tcp) value.flags |= WEIR_SERVICE_CLOSE_TCP;
+    // A host port that is a node port as well is the Service's.
     const bool is_guest =
-        frontend.kind == FrontendKind::kExternalIp || frontend.kind == FrontendKind::kLoadBalancer;
+        frontend.kind != FrontendKind::kClusterIp && frontend.kind != FrontendKind::kNodePort;
     claims_.push_back({key, {is_guest, plan_.service->created}, value});
 }
 

@@ -25,6 +25,8 @@ const char* kind_word(FrontendKind kind) {
             return "LoadBalancer";
         case FrontendKind::kExternalIp:
             return "ExternalIP";
+        case FrontendKind::kHostPort:
+            return "HostPort";
     }
     return "unknown";
 }

@@ -31,7 +31,29 @@ ContainerPort decode_container_port(const Field& field) {
     return port;
 }
 
-void decode_ports(const Field& container, std::vector<ContainerPort>& ports) {
+// "0.0.0.0" and "::" stand for every address.
+bool is_any(const Address& address) {
+    const Address zero_v4 = *Address::parse("0.0.0.0");
+    return address == zero_v4 || address == Address{};
+}
+
+void decode_host_port(const Field& field, const ContainerPort& container, Pod& pod) {
+    const Field number = field["hostPort"];
+    const std::int64_t value = number.integer().value_or(0);
+    if (value == 0) return; // none
+    if (value < 1 || value > 65535) return number.error("must be between 1 and 65535");
+    HostPort port{.address = {},
+                  .host_port = static_cast<std::uint16_t>(value),
+                  .port = container.port,
+                  .protocol = container.protocol};
+    const Field at = field["hostIP"];
+    if (!at.string().value_or("").empty()) port.address = decode_address(at);
+    if (port.address && is_any(*port.address)) port.address.reset();
+    pod.host_ports.push_back(port);
+}
+
+void decode_ports(const Field& container, Pod& pod) {
+    auto& ports = pod.ports;
     const std::size_t first = ports.size();
     container["ports"].each_item([&](const Field& item) {
         if (!item.is_mapping()) return;
@@ -43,16 +65,17 @@ void decode_ports(const Field& container, std::vector<ContainerPort>& ports) {
         if (std::any_of(ports.begin() + static_cast<std::ptrdiff_t>(first), ports.end(), is_same)) {
             item["name"].error("two ports of the container are called " + quote(port.name.get()));
         }
+        decode_host_port(item, port, pod);
         ports.push_back(std::move(port));
     });
 }
 
 // A sidecar, an init container that restarts always, runs beside the others and serves its ports.
-void decode_containers(const Field& spec, std::vector<ContainerPort>& ports) {
-    spec["containers"].each_item([&](const Field& container) { decode_ports(container, ports); });
+void decode_containers(const Field& spec, Pod& pod) {
+    spec["containers"].each_item([&](const Field& container) { decode_ports(container, pod); });
     spec["initContainers"].each_item([&](const Field& container) {
         if (container["restartPolicy"].string().value_or("") == "Always") {
-            decode_ports(container, ports);
+            decode_ports(container, pod);
         }
     });
 }
@@ -100,7 +123,7 @@ Pod decode_pod(const Field& root, const ObjectName& name) {
         pod.node = decode_name(spec["nodeName"], "");
         pod.service_account = decode_name(spec["serviceAccountName"], "default");
         pod.is_host_network = spec["hostNetwork"].boolean().value_or(false);
-        decode_containers(spec, pod.ports);
+        decode_containers(spec, pod);
     }
     const Field status = root["status"];
     if (!status.is_missing() && status.is_mapping()) {
