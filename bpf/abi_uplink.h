@@ -18,19 +18,23 @@ struct weir_uplink {
 };
 WEIR_ASSERT_SIZE(struct weir_uplink, 40);
 
-/* weir_uplinks: HASH, __u32 ifindex -> struct weir_interface: interfaces that have the programs.
- * Written by the agent. */
+/* weir_uplinks: ARRAY of struct weir_interface: interfaces that have the programs. An interface is
+ * in one of the WEIR_UPLINK_TRIES places from its number on, modulo the number of places. Written
+ * by the agent. */
+enum { WEIR_UPLINK_PLACES = 256, WEIR_UPLINK_TRIES = 4 };
+
 enum weir_uplink_mode {
     WEIR_UPLINK_TC = 1, /* the tc program alone */
     WEIR_UPLINK_XDP = 2 /* and before it the XDP program, which may redirect to it */
 };
 
 struct weir_interface {
-    __u32 mode;  /* enum weir_uplink_mode */
-    __u8 mac[6]; /* frames to another are not for the node */
+    __u32 ifindex; /* 0: free */
+    __u32 mode;    /* enum weir_uplink_mode */
+    __u8 mac[6];   /* frames to another are not for the node */
     __u8 pad[2];
 };
-WEIR_ASSERT_SIZE(struct weir_interface, 12);
+WEIR_ASSERT_SIZE(struct weir_interface, 16);
 
 /* In struct weir_nat's flags, besides enum weir_nat_flags. */
 enum weir_uplink_nat_flags {

@@ -14,8 +14,8 @@ struct {
 } weir_uplink SEC(".maps");
 
 struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(max_entries, 64);
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, WEIR_UPLINK_PLACES);
     __type(key, __u32);
     __type(value, struct weir_interface);
 } weir_uplinks SEC(".maps");
@@ -39,6 +39,20 @@ static __always_inline const struct weir_address* uplink_address(const struct we
     const struct weir_address* own = address_is_mapped_v4(like) ? &node->v4 : &node->v6;
 
     return own->halves[1] ? own : 0;
+}
+
+/* 0: it is no uplink. */
+static __always_inline const struct weir_interface* uplink_interface(__u32 ifindex) {
+    const struct weir_interface* interface;
+    __u32 place, i;
+
+#pragma unroll
+    for (i = 0; i < WEIR_UPLINK_TRIES; i++) {
+        place = (ifindex + i) % WEIR_UPLINK_PLACES;
+        interface = bpf_map_lookup_elem(&weir_uplinks, &place);
+        if (interface && interface->ifindex == ifindex) return interface;
+    }
+    return 0;
 }
 
 static __always_inline void uplink_count(__u32 outcome) {

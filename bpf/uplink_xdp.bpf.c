@@ -15,7 +15,7 @@
 
 /* Whether XDP frames can be sent through the interface. */
 static __always_inline int is_xdp_uplink(__u32 ifindex) {
-    const struct weir_interface* interface = bpf_map_lookup_elem(&weir_uplinks, &ifindex);
+    const struct weir_interface* interface = uplink_interface(ifindex);
 
     return interface && interface->mode == WEIR_UPLINK_XDP;
 }
@@ -24,8 +24,7 @@ static __always_inline int is_xdp_uplink(__u32 ifindex) {
  * are for everybody. The kernel sorts out the others, as it does all of an interface that is not
  * known. */
 static __always_inline int is_for_node(struct xdp_md* ctx) {
-    __u32 ifindex = ctx->ingress_ifindex;
-    const struct weir_interface* interface = bpf_map_lookup_elem(&weir_uplinks, &ifindex);
+    const struct weir_interface* interface = uplink_interface(ctx->ingress_ifindex);
     const __u8* mac = FRAME_START(ctx);
 
     if (!interface || FRAME_START(ctx) + ETH_HLEN > FRAME_END(ctx)) return 0;

@@ -12,6 +12,7 @@
 
 #include <array>
 #include <cstring>
+#include <optional>
 #include <set>
 
 #include "bpf/uplink_tc.skel.h"
@@ -81,7 +82,20 @@ struct UplinkDataplane::State {
     fs::path hooks() const { return folder / kHooks; }
     Result<> load(const ServiceDataplane& services);
     Result<> open_maps();
+    // Where weir_uplinks has the interface; with 0, a free place for the interface `near`.
+    Result<std::optional<std::uint32_t>> place_of(std::uint32_t ifindex, std::uint32_t near) const;
 };
+
+Result<std::optional<std::uint32_t>> UplinkDataplane::State::place_of(std::uint32_t ifindex,
+                                                                      std::uint32_t near) const {
+    for (std::uint32_t i = 0; i < WEIR_UPLINK_TRIES; ++i) {
+        const std::uint32_t place = (near + i) % WEIR_UPLINK_PLACES;
+        auto found = uplinks.lookup(place);
+        if (!found) return std::unexpected(std::move(found.error()));
+        if (*found && (*found)->ifindex == ifindex) return place;
+    }
+    return std::nullopt;
+}
 
 // The tc object has every map that the XDP object has.
 Result<> UplinkDataplane::State::load(const ServiceDataplane& services) {
@@ -151,9 +165,16 @@ Result<> UplinkDataplane::set_interface(std::uint32_t ifindex, weir_uplink_mode 
     const auto mac = mac_of(ifindex);
     if (!mac) return std::unexpected(mac.error());
     weir_interface interface{};
+    interface.ifindex = ifindex;
     interface.mode = mode;
     std::memcpy(interface.mac, mac->data(), mac->size());
-    return state_->uplinks.update(ifindex, interface);
+    auto place = state_->place_of(ifindex, ifindex);
+    if (place && !*place) place = state_->place_of(0, ifindex);
+    if (!place) return std::unexpected(std::move(place.error()));
+    if (!*place)
+        return failure("weir_uplinks has no place for interface " + std::to_string(ifindex) +
+                       ": there are too many uplinks whose numbers are alike");
+    return state_->uplinks.update(**place, interface);
 }
 
 Result<UplinkState> UplinkDataplane::attach(std::uint32_t ifindex, UplinkWish wish) {
@@ -189,15 +210,20 @@ Result<UplinkState> UplinkDataplane::attach(std::uint32_t ifindex, UplinkWish wi
 }
 
 Result<> UplinkDataplane::detach(std::uint32_t ifindex) {
-    if (auto erased = state_->uplinks.erase(ifindex); !erased)
-        return std::unexpected(std::move(erased.error()));
+    const auto place = state_->place_of(ifindex, ifindex);
+    if (!place) return std::unexpected(place.error());
+    if (*place)
+        if (auto freed = state_->uplinks.update(**place, weir_interface{}); !freed) return freed;
     return detach_uplink(state_->hooks(), ifindex);
 }
 
 Result<bool> UplinkDataplane::is_attached(const UplinkState& uplink) const {
     const auto mac = mac_of(uplink.ifindex);
     if (!mac) return std::unexpected(mac.error());
-    const auto written = state_->uplinks.lookup(uplink.ifindex);
+    const auto place = state_->place_of(uplink.ifindex, uplink.ifindex);
+    if (!place) return std::unexpected(place.error());
+    if (!*place) return false;
+    const auto written = state_->uplinks.lookup(**place);
     if (!written) return std::unexpected(written.error());
     if (!*written || std::memcmp((*written)->mac, mac->data(), mac->size()) != 0) return false;
     return is_uplink_attached(state_->hooks(), uplink.ifindex, uplink.is_xdp);

@@ -218,6 +218,23 @@ TEST_P(UplinkNetTest, ABackendOnTheNodeItselfIsReachedFromOutside) {
     EXPECT_GT(packets(b_, "local"), 0);
 }
 
+TEST_P(UplinkNetTest, AHostPortLeadsToItsPod) {
+    near_.ports = {{.name = "", .port = 8080, .protocol = "TCP", .host_port = 9080}};
+    lab_.write_objects();
+    lab_.settle();
+    const auto ask = [&](const LabNode& node, std::uint16_t port) {
+        const Netns* from = client_.netns.get();
+        return probe_all({{from, node.v4, port, IPPROTO_TCP}, {from, node.v6, port, IPPROTO_TCP}},
+                         std::chrono::milliseconds(1500));
+    };
+    EXPECT_EQ(ask(a_, 9080), (std::vector{true, true}));
+    EXPECT_EQ(ask(b_, 9080), (std::vector{false, false})) << "the pod is on the other node";
+    near_.ports = {};
+    lab_.write_objects();
+    lab_.settle();
+    EXPECT_EQ(ask(a_, 9080), (std::vector{false, false}));
+}
+
 // Pods with hostNetwork: no pod's hook sees their answers.
 TEST_P(UplinkNetTest, ABackendThatIsTheNodeItselfIsReachedFromOutside) {
     for (auto* node : {&a_, &b_}) {

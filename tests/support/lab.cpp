@@ -33,6 +33,7 @@ json pod_object(const LabPod& pod) {
     for (const auto& port : pod.ports) {
         json entry = {{"containerPort", port.port}, {"protocol", port.protocol}};
         if (!port.name.empty()) entry["name"] = port.name;
+        if (port.host_port != 0) entry["hostPort"] = port.host_port;
         ports.push_back(entry);
     }
     const json container = {{"name", "main"}, {"image", "example/server"}, {"ports", ports}};

@@ -28,6 +28,7 @@ struct LabPort {
     std::string name;
     std::uint16_t port = 0;
     std::string protocol = "TCP";
+    std::uint16_t host_port = 0; // 0: none
 };
 
 struct LabPod : LabHost {

@@ -254,6 +254,9 @@ TEST(DecodePod, RefusesWhatItCannotUse) {
     for (const char* rest : {"status: {podIPs: [{ip: 10.0.0.256}]}",
                              "spec: {containers: [{ports: [{containerPort: 0}]}]}",
                              "spec: {containers: [{ports: [{containerPort: 1, protocol: X}]}]}",
+                             "spec: {containers: [{ports: [{containerPort: 1, hostPort: 70000}]}]}",
+                             "spec: {containers: [{ports: [{containerPort: 1, hostPort: 1, hostIP: "
+                             "x}]}]}",
                              "spec: {hostNetwork: 'yes'}", "spec: []", "status: {podIP: 5}"}) {
         const DecodedFile file = decode_file(
             "f", std::string("{apiVersion: v1, kind: Pod, metadata: {name: a}, ") + rest + "}");
