@@ -48,11 +48,11 @@ enum weir_uplink_nat_flags {
  * clock, so that they are not asked for every packet. */
 struct weir_way {
     __u32 ifindex; /* 0: not known */
-    __u16 tick;    /* jiffies when they were asked */
-    __u16 mtu;     /* 65535: at least that */
+    __u32 tick;    /* jiffies when they were asked */
+    __u16 mtu;     /* bytes from the IP header on; 0: ask for each packet */
     __u8 to[6];    /* MAC addresses */
     __u8 from[6];
-    __u32 spare;
+    __u8 pad[2];
 };
 WEIR_ASSERT_SIZE(struct weir_way, 24);
 

@@ -69,7 +69,7 @@ static __noinline int frame_forward(struct xdp_md* ctx, const struct packet* pac
     const struct weir_address* source = route_source(nat, step);
     __u32 length = frame_length(ctx, packet), outcome = WEIR_UPLINK_FORWARDED;
     int room = step == STEP_ENCAPSULATE ? ip_header_length(packet->is_v6) : 0;
-    __u16 tick = bpf_jiffies64();
+    __u32 tick = bpf_jiffies64();
     struct weir_way way = {};
 
     if (!source || !length || packet->hop_limit <= 1) return XDP_PASS;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one way in which a command shows an answer of the agent or the lack of one, and that it failed.
+// The one way in which a command shows an answer of the agent or the lack of one, and that it
+// failed.
 #pragma once
 
 #include "agent/cli/client.h"
