@@ -38,6 +38,8 @@ struct WireField {
     Kind kind = Kind::kOther;
     std::uint64_t value = 0; // of a number; of bytes, how many they are
     std::string_view bytes;  // whole, or as many as there are
+
+    bool is_whole() const { return kind != Kind::kBytes || bytes.size() == value; }
 };
 
 CodedInputStream stream_of(std::string_view bytes) {
@@ -50,12 +52,18 @@ class Wire {
 public:
     explicit Wire(std::string_view bytes) : bytes_(bytes), stream_(stream_of(bytes)) {}
 
-    bool is_end() const { return position() == bytes_.size(); }
+    bool is_end() const { return !is_cut_ && position() == bytes_.size(); }
     std::size_t position() const { return static_cast<std::size_t>(stream_.CurrentPosition()); }
 
     // False when there is no other field, which is_end() tells from one that is cut off or none at
-    // all. One whose bytes are still to come is given with those that there are.
+    // all.
     bool next(WireField& field) {
+        if (!next_begun(field)) return false;
+        is_cut_ = !field.is_whole();
+        return !is_cut_;
+    }
+    // The same, but one whose bytes are still to come is given with those that there are.
+    bool next_begun(WireField& field) {
         std::uint32_t tag = 0;
         if (is_end() || !stream_.ReadVarint32(&tag)) return false;
         field = {.number = tag >> 3, .bytes = {}};
@@ -83,6 +91,7 @@ public:
 private:
     std::string_view bytes_;
     CodedInputStream stream_;
+    bool is_cut_ = false;
 };
 
 // Makes the values of one object. Its texts are where the message is.
@@ -98,8 +107,6 @@ public:
         WireField field;
         into.kind = Value::Kind::kMapping;
         while (wire.next(field)) {
-            if (field.bytes.size() != field.value && field.kind == WireField::Kind::kBytes)
-                return false;
             const auto known =
                 std::ranges::find(message.fields, field.number, &ProtobufField::number);
             if (known == message.fields.end()) {
@@ -281,7 +288,7 @@ Result<bool> ProtobufReader::take(std::string_view& rest) {
     const bool is_in_list = list_rest_ != 0;
     Wire wire(rest);
     WireField field;
-    if (!wire.next(field)) {
+    if (!wire.next_begun(field)) {
         if (rest.size() < kMostOfTag) return false;
         return broken("a field of an unknown type");
     }
@@ -293,7 +300,7 @@ Result<bool> ProtobufReader::take(std::string_view& rest) {
         rest = rest.substr(wire.position() - field.bytes.size());
         return true;
     }
-    if (field.kind == WireField::Kind::kBytes && field.bytes.size() != field.value) {
+    if (!field.is_whole()) {
         if (field.value <= kMaxObject) return false;
         return broken(fmt::format("an object of more than {} MB", kMaxObject >> 20));
     }

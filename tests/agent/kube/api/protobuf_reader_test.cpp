@@ -215,6 +215,16 @@ TEST(ProtobufReader, RefusesWhatIsNoList) {
                 HasSubstr("not what the API has"));
 }
 
+TEST(ProtobufReader, WhatIsCutOffWithinAnObjectIsRefused) {
+    const std::string label = bytes_field(1, "app") + std::string("\x12\x09web", 5);
+    EXPECT_THAT(list_protobuf(Kind::kPod, list_with(bytes_field(1, bytes_field(11, label)))).error,
+                HasSubstr("not what the API has"));
+    EXPECT_EQ(
+        list_protobuf(Kind::kPod, list_with(bytes_field(1, bytes_field(11, bytes_field(1, "app")))))
+            .error,
+        "");
+}
+
 TEST(ProtobufReader, AnEmptyListIsOne) {
     const auto empty = list_protobuf(
         Kind::kPod, std::string("k8s\0", 4) + bytes_field(2, bytes_field(1, bytes_field(2, "9"))));
