@@ -124,6 +124,23 @@ void ServicePodTest::expect_dropped(const Bytes& packet, int reason) {
     EXPECT_EQ(last_reason(), reason);
 }
 
+void ServicePodTest::add_outside_flow(const char* pod, const char* client, const char* service,
+                                      std::uint16_t service_port, std::uint8_t protocol) {
+    weir_nat_key key{};
+    key.source = address(pod);
+    key.destination = address(client);
+    key.source_port = htons(kBackendPort);
+    key.destination_port = htons(kClient);
+    key.protocol = protocol;
+    weir_uplink_nat reply{};
+    reply.nat.source = address(service);
+    reply.nat.destination = key.destination;
+    reply.nat.source_port = htons(service_port);
+    reply.nat.destination_port = key.destination_port;
+    reply.nat.flags = WEIR_NAT_REPLY;
+    ASSERT_TRUE(dataplane().maps().uplink_translations->update(key, reply));
+}
+
 Bytes tcp_packet(const char* source, std::uint16_t source_port, const char* destination,
                  std::uint16_t destination_port, std::uint8_t flags, std::size_t payload) {
     return with_checksums(

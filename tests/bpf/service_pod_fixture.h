@@ -59,6 +59,9 @@ protected:
     ServiceTables& tables() { return *tables_; }
     // A service of one backend for each family; its id by the family's name.
     std::map<std::string, std::uint32_t> add_services();
+    // What the uplink writes of a client outside whom the pod answers from kBackendPort.
+    void add_outside_flow(const char* pod, const char* client, const char* service,
+                          std::uint16_t service_port, std::uint8_t protocol);
 
 private:
     std::unique_ptr<ServiceTables> tables_;

@@ -313,19 +313,7 @@ TEST_F(ServicePodTest, AnswerToTheUplinksClientComesFromTheService) {
         SCOPED_TRACE(name);
         const bool is_v4 = std::string_view(pod) == kPod4;
         const char* client = is_v4 ? kStranger4 : kStranger6;
-        weir_nat_key key{};
-        key.source = address(pod);
-        key.destination = address(client);
-        key.source_port = htons(kBackendPort);
-        key.destination_port = htons(kClient);
-        key.protocol = IPPROTO_TCP;
-        weir_uplink_nat reply{};
-        reply.nat.source = address(service);
-        reply.nat.destination = key.destination;
-        reply.nat.source_port = htons(kServicePort);
-        reply.nat.destination_port = key.destination_port;
-        reply.nat.flags = WEIR_NAT_REPLY;
-        ASSERT_TRUE(dataplane().maps().uplink_translations->update(key, reply));
+        add_outside_flow(pod, client, service, kServicePort, IPPROTO_TCP);
         for (const std::uint8_t flags : {kSyn, kAck}) {
             const auto answer = static_cast<std::uint8_t>(flags | kAck);
             const Bytes request = tcp_packet(client, kClient, pod, kBackendPort, flags);

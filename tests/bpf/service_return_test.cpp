@@ -46,21 +46,8 @@ protected:
     static void SetUpTestSuite() { build_network(); }
     static void TearDownTestSuite() { ip("link del up0"); }
 
-    // Of the uplink, for the pod's answers to the client.
     void add_flow(const ReturnEnds& ends, const char* service, std::uint8_t protocol) {
-        weir_nat_key key{};
-        key.source = address(ends.pod);
-        key.destination = address(ends.client);
-        key.source_port = htons(kBackendPort);
-        key.destination_port = htons(kClient);
-        key.protocol = protocol;
-        weir_uplink_nat reply{};
-        reply.nat.source = address(service);
-        reply.nat.destination = key.destination;
-        reply.nat.source_port = htons(kNodePort);
-        reply.nat.destination_port = key.destination_port;
-        reply.nat.flags = WEIR_NAT_REPLY;
-        ASSERT_TRUE(dataplane().maps().uplink_translations->update(key, reply));
+        add_outside_flow(ends.pod, ends.client, service, kNodePort, protocol);
     }
 
     // From here to there, "don't fragment".
