@@ -26,11 +26,11 @@ condition_is() { [ "$(condition "$1" "$2" "$3" "$4")" = "$5" ]; }
 enforced() { condition_is clusternetworkpolicy domains .status.conditions weir.io/Enforced "$1"; }
 ours='[.status.parents[]? | select(.controllerName == "weir.io/gamma") | .conditions[]]'
 route_is() { condition_is httproute web "$ours" "$1" "$2"; }
-# metric_is NAME-AND-LABELS VALUE [PORT]
-metric_is() { curl -s "http://127.0.0.1:${3:-9964}/metrics" | grep -qxF "$1 $2"; }
+# metric_is NAME-AND-LABELS VALUE [PORT]. No grep -q: it ends before curl has written all, and pipefail takes that for a no.
+metric_is() { curl -s "http://127.0.0.1:${3:-9964}/metrics" | grep -xF "$1 $2" >/dev/null; }
 # patch KIND NAME JSON
 patch() { kubectl patch "$1" -n shop "$2" --type=merge -p "$3" >/dev/null; }
-described() { kubectl describe "$1" -n shop "$2" | grep -q "$3"; }
+described() { kubectl describe "$1" -n shop "$2" | grep "$3" >/dev/null; }
 
 test_event() {
     say "a rule that needs layer 7"
