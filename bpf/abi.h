@@ -281,7 +281,9 @@ WEIR_ASSERT_SIZE(struct weir_fragment, 8);
     WEIR_DROP(SERVICE_SOURCE, "service_source",                                                   \
               "the client is in none of the service's loadBalancerSourceRanges")                  \
     WEIR_DROP(SERVICE_NO_BACKEND, "service_no_backend",                                           \
-              "refused with an RST or ICMP error: the service has no usable backend")
+              "refused with an RST or ICMP error: the service has no usable backend")             \
+    WEIR_DROP(SERVICE_MOVED, "service_moved",                                                     \
+              "a late answer to a handshake that went on to another backend")
 
 enum weir_drop_reason {
     WEIR_DROP_NONE = 0,

@@ -127,7 +127,8 @@ struct weir_socket {
     __be16 port;     /* the frontend's */
     __u16 failures;  /* the backend's, which the connection's handshake ended */
     __u8 has_failed; /* the handshake: counted */
-    __u8 pad[3];
+    __u8 is_moved;   /* the backend is not the kernel's peer of the socket: service_retry.h */
+    __u8 pad[2];
 };
 WEIR_ASSERT_SIZE(struct weir_socket, 32);
 
@@ -182,8 +183,10 @@ struct weir_nat_key {
 WEIR_ASSERT_SIZE(struct weir_nat_key, 40);
 
 enum weir_nat_flags {
-    WEIR_NAT_REPLY = 1 << 0,  /* undoes what the other element does */
-    WEIR_NAT_HAIRPIN = 1 << 1 /* the pod reaches itself: both elements are its egress hook's */
+    WEIR_NAT_REPLY = 1 << 0,   /* undoes what the other element does */
+    WEIR_NAT_HAIRPIN = 1 << 1, /* the pod reaches itself: both elements are its egress hook's */
+    /* The handshake was moved away from the key's destination, which is a backend itself. */
+    WEIR_NAT_MOVED = 1 << 2
 };
 
 struct weir_nat {
@@ -226,7 +229,9 @@ WEIR_ASSERT_SIZE(struct weir_error_budget, 16);
                  "untouched: no source port is free, or no room to remember the flow")         \
     WEIR_OUTCOME(NAT_LOST, "nat_lost", "an answer whose flow was forgotten: untouched")        \
     WEIR_OUTCOME(ROUTE_REFUSED, "route_refused",                                               \
-                 "refused: the share of a route's backendRef that leads nowhere")
+                 "refused: the share of a route's backendRef that leads nowhere")              \
+    WEIR_OUTCOME(RETRIED, "retried",                                                           \
+                 "a handshake that its backend did not answer went on to another")
 
 enum weir_service_outcome {
 #define WEIR_OUTCOME(name, word, text) WEIR_SERVICE_##name,

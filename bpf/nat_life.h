@@ -3,11 +3,14 @@
 #ifndef WEIR_BPF_NAT_LIFE_H
 #define WEIR_BPF_NAT_LIFE_H
 
-#include "flow.h"
+#include "flow_table.h"
 #include "nat.h"
 
 /* How long a UDP flow keeps its backend without a packet: what conntrack gives one with replies. */
 #define SERVICE_UDP_IDLE (120ull * 1000 * 1000 * 1000)
+/* How long the element of a handshake that was moved waits for the SYN for which it was made. After
+ * that a SYN begins another connection, and one to a backend's own address is never moved. */
+#define SERVICE_MOVED_IDLE (1000ull * 1000 * 1000)
 
 /* Whether it was not used since the clock's last tick. */
 static __always_inline int nat_is_due(const struct weir_nat* nat) {
@@ -51,6 +54,7 @@ static __noinline int nat_is_closed(const struct weir_nat_key* key, const struct
  * keeps its backend whatever becomes of it; a datagram only while it is active. */
 static __always_inline int nat_is_over(const struct weir_nat_key* key, const struct weir_nat* nat,
                                        int is_syn, __u64 now) {
+    __s64 idle = nat->flags & WEIR_NAT_MOVED ? SERVICE_MOVED_IDLE : SERVICE_UDP_IDLE;
     const struct weir_backend* backend;
 
     if (flow_has_connections(key->protocol) && !is_syn) return 0;
@@ -59,8 +63,8 @@ static __always_inline int nat_is_over(const struct weir_nat_key* key, const str
         if (!backend || backend->state != WEIR_BACKEND_ACTIVE) return 1;
     }
     if (is_syn && nat_is_closed(key, nat)) return 1;
-    if ((__s64)(now - nat->last_used) < (__s64)SERVICE_UDP_IDLE) return 0;
-    return (__s64)(now - nat_last_used(key, nat)) >= (__s64)SERVICE_UDP_IDLE;
+    if ((__s64)(now - nat->last_used) < idle) return 0;
+    return (__s64)(now - nat_last_used(key, nat)) >= idle;
 }
 
 /* The element for an answer that passes this hook: at ingress, of the pod that talks to a service;

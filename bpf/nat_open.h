@@ -4,7 +4,7 @@
 #ifndef WEIR_BPF_NAT_OPEN_H
 #define WEIR_BPF_NAT_OPEN_H
 
-#include "flow.h"
+#include "flow_table.h"
 #include "nat.h"
 
 /* Source ports that are tried: the pod's own, then so many at random. */

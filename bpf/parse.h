@@ -65,6 +65,9 @@ struct ipv6_start {
 };
 
 /* linux/icmp.h drags in the C library, which has no headers for this target. */
+#define FAMILY_V4 2 /* AF_INET, of <sys/socket.h> */
+#define FAMILY_V6 10
+
 #define ICMP_ECHOREPLY 0
 #define ICMP_DEST_UNREACH 3
 #define ICMP_SOURCE_QUENCH 4

@@ -6,9 +6,6 @@
 
 #include "nat.h"
 
-#define FAMILY_V4 2 /* AF_INET, of <sys/socket.h> */
-#define FAMILY_V6 10
-
 /* The node's own table says. source: of the packet as it will be; length: of it from its IP header
  * on, 0: not checked. */
 static __always_inline void route_fill(struct bpf_fib_lookup* fib, const struct packet* packet,

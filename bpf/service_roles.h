@@ -31,8 +31,19 @@ enum recall {
     RECALL_ASK = 1,        /* it may be for a service */
     RECALL_OF_SERVICE = 2, /* an answer in a flow from a pod here to a service */
     RECALL_ANSWER = 3,     /* an answer to what the uplink translated */
-    RECALL_REQUEST = 4     /* what the uplink translated */
+    RECALL_REQUEST = 4,    /* what the uplink translated */
+    RECALL_MOVED = 5       /* an answer by a backend whose client was moved to another */
 };
+
+/* Whether the other end was asked in vain, and another is now (service_retry.h). */
+static __always_inline int recall_is_moved(const struct packet* packet,
+                                           const struct weir_nat_key* back) {
+    const struct weir_nat* nat;
+
+    if (packet->protocol != IPPROTO_TCP || packet->is_syn) return 0;
+    nat = bpf_map_lookup_elem(&weir_nat, back);
+    return nat && (nat->flags & (WEIR_NAT_MOVED | WEIR_NAT_REPLY)) == WEIR_NAT_MOVED;
+}
 
 static __noinline int service_recall(const struct packet* packet, __u32 direction) {
     struct weir_nat_key key, back;
@@ -45,9 +56,10 @@ static __noinline int service_recall(const struct packet* packet, __u32 directio
         return RECALL_OF_SERVICE;
     outside = nat_lookup_outside(&key);
     if (outside && (outside->flags & WEIR_NAT_REPLY)) return RECALL_ANSWER;
+    nat_reverse(&key, &back);
+    if (!nat && recall_is_moved(packet, &back)) return RECALL_MOVED;
     if (direction == WEIR_EGRESS)
         return nat || packet->opening != OPENING_RECEIVER ? RECALL_ASK : RECALL_NOTHING;
-    nat_reverse(&key, &back);
     outside = nat_lookup_outside(&back);
     return outside && (outside->flags & WEIR_NAT_REPLY) ? RECALL_REQUEST : RECALL_NOTHING;
 }
@@ -66,7 +78,8 @@ static __always_inline int flow_keep_roles(struct hook* hook, const struct passa
     return 0;
 }
 
-/* The same of a flow that is not: then those maps know who opened it. Returns 0, or VERDICT_ASK. */
+/* The same of a flow that is not: then those maps know who opened it. Returns 0, VERDICT_ASK, or
+ * -reason. */
 static __always_inline int flow_recall_roles(struct hook* hook, struct packet* packet) {
     int recall;
 
@@ -78,6 +91,7 @@ static __always_inline int flow_recall_roles(struct hook* hook, struct packet* p
     recall = service_recall(packet, hook->direction);
     if (recall == RECALL_ASK) return hook->translation ? 0 : VERDICT_ASK;
     if (recall == RECALL_NOTHING) return 0;
+    if (recall == RECALL_MOVED) return -WEIR_DROP_SERVICE_MOVED;
     hook->roles = recall == RECALL_OF_SERVICE ? WEIR_FLOW_OF_SERVICE : WEIR_FLOW_TRANSLATED;
     packet->opening = recall == RECALL_REQUEST ? OPENING_SENDER : OPENING_RECEIVER;
     return 0;

@@ -90,11 +90,13 @@ static __always_inline int socket_record(struct bpf_sock_addr* ctx,
     socket->frontend = frontend->address;
     socket->port = frontend->port;
     socket->generation = backend->generation;
+    socket->is_moved = 0;
     socket->backend = id;
     return 1;
 }
 
-/* If the peer is the backend that the socket was given, the frontend takes its place. */
+/* If the peer is the backend that the socket was given, the frontend takes its place. One that was
+ * moved to another backend (service_retry.h) has the first as its peer. */
 static __always_inline int socket_show_frontend(struct bpf_sock_addr* ctx,
                                                 struct weir_service_key* peer) {
     struct weir_socket* socket = socket_find(ctx);
@@ -102,8 +104,9 @@ static __always_inline int socket_show_frontend(struct bpf_sock_addr* ctx,
 
     if (!socket || !socket->backend) return 0;
     backend = backend_lookup(socket->backend, socket->generation);
-    if (!backend || backend->port != peer->port ||
-        !address_equals(&backend->address, &peer->address))
+    if (!backend) return 0;
+    if (!socket->is_moved &&
+        (backend->port != peer->port || !address_equals(&backend->address, &peer->address)))
         return 0;
     peer->address = socket->frontend;
     peer->port = socket->port;

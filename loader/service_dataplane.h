@@ -49,14 +49,14 @@ public:
     // Puts all programs into the hooks of the cgroup, or none of them: for every socket that is
     // made in it or below it, from now on. Again: in place of whichever are there, without a gap.
     // Those in another cgroup are taken off. Live counts begin at 0 unless programs were there
-    // before. Precondition: maps().backends is acquired.
+    // before. From pods whose Dataplane was opened in the same folder before this one, a handshake
+    // that gets no answer goes on to another backend. Precondition: maps().backends is acquired.
     Result<> attach(const std::filesystem::path& cgroup);
-    // Counts the failures of backends, in weir_backend::failures and failed, for TCP connections
-    // that begin from now on. Adds half a microsecond to every TCP connection of the cgroup, so
-    // only where a service asks for ejection. After each attach(), to the same cgroup: this or
-    // ignore_health(), or the program of an earlier agent goes on.
-    Result<> watch_health(const std::filesystem::path& cgroup);
-    Result<> ignore_health();
+    // Whether refused handshakes and connections that are reset are counted as a backend's failures
+    // too, besides handshakes without an answer: of TCP connections that begin from now on. Off at
+    // first. Adds half a microsecond to every connection to a service, so only where one asks for
+    // ejection.
+    void watch_health(bool is_wanted) const;
     // Takes all off. Connections stay as they are. Nothing attached: no error.
     Result<> detach();
 

@@ -6,11 +6,9 @@
 
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "agent/service/outlier_detector.h"
-#include "loader/result.h"
 
 namespace boost::asio {
 class io_context;
@@ -24,14 +22,14 @@ struct WatchedPool;
 
 class Ejector {
 public:
-    // cgroup: of the processes whose connections tell of failures; empty: nobody's do.
+    // has_cgroup: there are processes whose connections tell of failures.
     Ejector(boost::asio::io_context& context, const ServiceCompiler& compiler,
-            ServiceDataplane& dataplane, std::string cgroup);
+            const ServiceDataplane& dataplane, bool has_cgroup);
 
     // Whether the last update() was for what is wanted now. A rule may change that and no map.
     bool is_current() const;
     // After each revision that was written, and once the programs are attached.
-    Result<> update();
+    void update();
 
     // Null unless the backend is ejected, or was lately.
     const OutlierDetector::Record* find(std::uint32_t backend) const {
@@ -49,8 +47,8 @@ private:
 
     boost::asio::steady_timer timer_;
     const ServiceCompiler& compiler_;
-    ServiceDataplane& dataplane_;
-    std::string cgroup_;
+    const ServiceDataplane& dataplane_;
+    bool has_cgroup_;
     OutlierDetector detector_;
     std::vector<WatchedPool> pools_;
     std::uint64_t ejections_ = 0;

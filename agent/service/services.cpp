@@ -83,7 +83,7 @@ Services::Services(boost::asio::io_context& context, const Config& config, std::
       pods_(std::move(pods)),
       compiler_(Symbol(config.node_name), limits_of(dataplane_.sizes())),
       health_ports_(context),
-      ejector_(context, compiler_, dataplane_, has_cgroup() ? cgroup_ : std::string()),
+      ejector_(context, compiler_, dataplane_, has_cgroup()),
       reclaimer_(context),
       retry_(context),
       release_(context) {}
@@ -158,7 +158,10 @@ Result<> Services::write() {
         }
         unwritten_.pop_front();
     }
-    return is_attached_ ? ejector_.update() : attach();
+    if (!is_attached_)
+        if (auto attached = attach(); !attached) return attached;
+    ejector_.update();
+    return {};
 }
 
 // The pods' hooks are the Dataplane's, and translate whatever the maps say.
@@ -167,7 +170,6 @@ Result<> Services::attach() {
     if (!done) return done;
     is_attached_ = true;
     if (uplinks_) uplinks_->start(compiler_.index().node_addresses());
-    if (auto updated = ejector_.update(); !updated) return updated;
     const ServiceUsage usage = compiler_.usage();
     spdlog::info("services: {} frontends and {} backends in force for {}", usage.services,
                  usage.backends,

@@ -12,9 +12,9 @@ protected:
     void SetUp() override {
         id_ = add_backend(GetParam().backends[0]);
         add_service(service(), {id_});
-        ASSERT_TRUE(dataplane().watch_health(cgroup()));
+        dataplane().watch_health(true);
     }
-    void TearDown() override { ASSERT_TRUE(dataplane().ignore_health()); }
+    void TearDown() override { dataplane().watch_health(false); }
 
     SocketEnd service() const { return {GetParam().service, kPort}; }
     TestSocket stream() const { return {GetParam().family, SOCK_STREAM}; }
@@ -109,10 +109,10 @@ TEST_P(ServiceHealthTest, AConnectionThatWasAnsweredOrClosedInOrderIsNoFailure) 
 }
 
 TEST_P(ServiceHealthTest, NobodyCountsUnlessAsked) {
-    ASSERT_TRUE(dataplane().ignore_health());
+    dataplane().watch_health(false);
     EXPECT_EQ(stream().connect(service()), ECONNREFUSED);
     EXPECT_EQ(failed(), 0u);
-    ASSERT_TRUE(dataplane().watch_health(cgroup()));
+    dataplane().watch_health(true);
     EXPECT_EQ(stream().connect(service()), ECONNREFUSED);
     EXPECT_EQ(failed(), 1u);
 }

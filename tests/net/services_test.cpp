@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <memory>
 #include <string>
 
 #include "tests/support/lab.h"
@@ -238,6 +239,72 @@ TEST_P(ServiceConnectionsNetTest, OutliersLeaveAndReturn) {
     EXPECT_EQ(backend_of(client_.v4)["state"], "active") << "the trial went well";
 }
 
+// A backend on the other node that nobody is: what is sent there gets no answer.
+class ServiceRetryNetTest : public ServicesNetTest {
+protected:
+    ServiceRetryNetTest() {
+        dead_.node = one_.node;
+        dead_.v4 = "10.244.1.99";
+        dead_.v6 = "fd00:10:244:1::99";
+        lab_.apply("slices.yaml", slices_yaml("web", {&one_, &dead_}));
+    }
+
+    int retried() const {
+        return static_cast<int>(near_.metric("weir_service_outcomes_total{outcome=\"retried\"}"));
+    }
+    std::unique_ptr<TcpConnection> connect_late(const char* address) const {
+        return std::make_unique<TcpConnection>(*client_.netns, address, 80, kLate);
+    }
+
+    // The SYN is sent again after 1, 3 and 7 s.
+    static constexpr std::chrono::seconds kLate{5};
+    LabPod dead_;
+};
+
+TEST_P(ServiceRetryNetTest, AHandshakeWithoutAnAnswerGoesOnToAnotherBackend) {
+    std::vector<Probe> probes(20, {client_.netns.get(), "10.96.0.1", 80, IPPROTO_TCP});
+    probes.resize(40, {client_.netns.get(), "fd00:96::1", 80, IPPROTO_TCP});
+    EXPECT_EQ(probe_all(probes, kLate), std::vector<bool>(40, true));
+    EXPECT_GT(retried(), 5);
+    EXPECT_GT(backend_of(dead_.v4)["failed"], "0");
+    EXPECT_EQ(opened().at(one_.v4), 20) << "those that were moved are this one's";
+    EXPECT_EQ(backend_of(dead_.v4)["live"], 0);
+}
+
+TEST_P(ServiceRetryNetTest, TheConnectionLivesOnWithItsServiceAsPeer) {
+    for (const char* address : {"10.96.0.1", "fd00:96::1"}) {
+        std::unique_ptr<TcpConnection> moved;
+        for (const int before = retried(); retried() == before;)
+            moved = connect_late(address);
+        ASSERT_TRUE(moved->exchange());
+        EXPECT_EQ(moved->peer(), address);
+        EXPECT_TRUE(moved->exchange(kProbeTimeout, 100'000));
+        near_.kill_agent();
+        EXPECT_TRUE(moved->exchange()) << "without an agent";
+        start_near();
+        ASSERT_TRUE(lab_.settle());
+        EXPECT_TRUE(moved->exchange());
+    }
+}
+
+TEST_P(ServiceRetryNetTest, PolicyJudgesTheBackendThatItGoesOnTo) {
+    lab_.apply("policy.yaml",
+               "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {namespace: shop, "
+               "name: p}\nspec:\n  podSelector: {matchLabels: {app: client}}\n  policyTypes: "
+               "[Egress]\n  egress:\n  - to: [{ipBlock: {cidr: " +
+                   dead_.v4 + "/32}}]\n");
+    const std::vector<Probe> probes(10, {client_.netns.get(), "10.96.0.1", 80, IPPROTO_TCP});
+    EXPECT_EQ(probe_all(probes, kLate), std::vector<bool>(10, false));
+    EXPECT_GT(retried(), 0);
+}
+
+TEST_P(ServiceRetryNetTest, ConnectionsToABackendsOwnAddressAreNotMoved) {
+    const std::vector<Probe> probes{{client_.netns.get(), dead_.v4, 80, IPPROTO_TCP},
+                                    {client_.netns.get(), dead_.v6, 80, IPPROTO_TCP}};
+    EXPECT_EQ(probe_all(probes, kLate), std::vector<bool>(2, false));
+    EXPECT_EQ(retried(), 0);
+}
+
 TEST_P(ServicesNetTest, APodReachesItself) {
     lab_.apply("slices.yaml", slices_yaml("web", {&two_}));
     const auto answers = probe_all({{two_.netns.get(), "10.96.0.1", 80, IPPROTO_TCP},
@@ -287,6 +354,7 @@ constexpr auto kName = [](const auto& way) { return std::string(way.param); };
 
 INSTANTIATE_TEST_SUITE_P(Ways, ServicesNetTest, testing::Values("Connections", "Packets"), kName);
 INSTANTIATE_TEST_SUITE_P(Ways, ServiceConnectionsNetTest, testing::Values("Connections"), kName);
+INSTANTIATE_TEST_SUITE_P(Ways, ServiceRetryNetTest, testing::Values("Connections"), kName);
 
 } // namespace
 } // namespace weir

@@ -214,15 +214,30 @@ bool can_reach(const Netns& from, const std::string& address, std::uint16_t port
     return probe_all({{&from, address, port, protocol}}).front();
 }
 
-TcpConnection::TcpConnection(const Netns& from, const std::string& address, std::uint16_t port)
+TcpConnection::TcpConnection(const Netns& from, const std::string& address, std::uint16_t port,
+                             std::chrono::milliseconds timeout)
     : fd_(connect_from(from, address, port, IPPROTO_TCP)) {
-    if (fd_ < 0 || (wait_for(fd_, POLLOUT, kProbeTimeout) && is_connected(fd_))) return;
+    if (fd_ < 0 || (wait_for(fd_, POLLOUT, timeout) && is_connected(fd_))) return;
     close(fd_);
     fd_ = -1;
 }
 
 TcpConnection::~TcpConnection() {
     if (fd_ >= 0) close(fd_);
+}
+
+std::string TcpConnection::peer() const {
+    sockaddr_storage raw{};
+    socklen_t length = sizeof(raw);
+    if (getpeername(fd_, reinterpret_cast<sockaddr*>(&raw), &length) != 0) return "";
+    char text[INET6_ADDRSTRLEN] = "";
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(raw);
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(raw);
+    if (raw.ss_family == AF_INET)
+        inet_ntop(AF_INET, &v4.sin_addr, text, sizeof(text));
+    else
+        inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof(text));
+    return text;
 }
 
 bool TcpConnection::send_all(const std::string& bytes, Clock::time_point deadline) {

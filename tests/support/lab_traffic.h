@@ -65,12 +65,14 @@ bool can_reach(const Netns& from, const std::string& address, std::uint16_t port
 // A TCP connection that stays open.
 class TcpConnection {
 public:
-    TcpConnection(const Netns& from, const std::string& address, std::uint16_t port);
+    TcpConnection(const Netns& from, const std::string& address, std::uint16_t port,
+                  std::chrono::milliseconds timeout = kProbeTimeout);
     ~TcpConnection();
     TcpConnection(const TcpConnection&) = delete;
     TcpConnection& operator=(const TcpConnection&) = delete;
 
     bool is_open() const { return fd_ >= 0; }
+    std::string peer() const; // the address that the process sees; IPv4 or IPv6
     // Sends a line (of at least `size` bytes) and waits for its echo. After a false the connection
     // may be stuck until TCP tries again, so give it seconds.
     bool exchange(std::chrono::milliseconds timeout = kProbeTimeout, std::size_t size = 0);
