@@ -18,7 +18,7 @@
 /* A connection in its handshake. */
 struct retry {
     struct weir_nat_key key;         /* its packets as the socket sends them */
-    struct weir_flow_key flow;       /* as the backend that did not answer gets them */
+    struct weir_flow_key flow;       /* as the backend that does not answer gets them */
     struct weir_nat_key flow_answer; /* in a flow that was moved before: its answers' element */
     struct weir_nat forward;         /* what becomes of them */
 };
@@ -126,8 +126,6 @@ static __noinline __u32 retry_choose(const struct weir_service_key* frontend,
  * answer is dropped. Returns whether there was room. */
 static __noinline int retry_translate(struct retry* retry, const struct weir_backend* backend,
                                       __u32 id) {
-    struct weir_flow_key successor;
-
     retry->forward.source = retry->key.source;
     retry->forward.destination = backend->address;
     retry->forward.source_port = retry->key.source_port;
@@ -140,10 +138,10 @@ static __noinline int retry_translate(struct retry* retry, const struct weir_bac
     if (!nat_open(&retry->key, &retry->forward)) return 0;
     if (retry->flow_answer.protocol) bpf_map_delete_elem(&weir_nat, &retry->flow_answer);
     flow_forget(&retry->flow);
-    /* An earlier connection's, which is over. */
+    /* An earlier connection's with the new backend, which is over. */
     flow_key(&retry->forward.source, &retry->forward.destination, retry->forward.source_port,
-             retry->forward.destination_port, IPPROTO_TCP, &successor);
-    flow_forget(&successor);
+             retry->forward.destination_port, IPPROTO_TCP, &retry->flow);
+    flow_forget(&retry->flow);
     return 1;
 }
 
