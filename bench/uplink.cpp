@@ -26,9 +26,9 @@ namespace weir::bench {
 namespace {
 
 constexpr int kFrames = 20'000;
-constexpr int kSnatFrames = 300;
 constexpr const char* kClient = "198.51.100.7";
-constexpr const char* kBackend = "10.0.1.5"; // on another node
+constexpr std::uint32_t kBackends =
+    100; // of a service, on another node: each has source ports of its own
 constexpr std::uint16_t kOpen = 61'000;
 
 enum class Way : std::uint8_t { kSnat, kDsr };
@@ -117,19 +117,22 @@ private:
     Result<> add_service(Way way) {
         const auto& maps = services_->maps();
         const auto number = static_cast<std::uint32_t>(way);
-        weir_backend backend{};
-        backend.address = test::address(kBackend);
-        backend.port = htons(8080);
-        backend.protocol = IPPROTO_TCP;
-        backend.state = WEIR_BACKEND_ACTIVE;
-        backend.service = number + 1;
-        backend.generation = 1;
-        maps.backends[number + 1] = backend;
-        maps.slots[number] = number + 1;
+        const std::uint32_t first = number * kBackends;
+        for (std::uint32_t i = 0; i < kBackends; ++i) {
+            weir_backend backend{};
+            backend.address = test::address(fmt::format("10.0.1.{}", i + 1));
+            backend.port = htons(8080);
+            backend.protocol = IPPROTO_TCP;
+            backend.state = WEIR_BACKEND_ACTIVE;
+            backend.service = number + 1;
+            backend.generation = 1;
+            maps.backends[first + i + 1] = backend;
+            maps.slots[first + i] = first + i + 1;
+        }
         weir_service service{};
         service.id = number + 1;
-        service.first_slot = service.first_maglev = number;
-        service.slot_count = service.maglev_count = 1;
+        service.first_slot = service.first_maglev = first;
+        service.slot_count = service.maglev_count = kBackends;
         service.flags = WEIR_SERVICE_MAGLEV;
         if (way == Way::kDsr) service.flags |= WEIR_SERVICE_DSR;
         weir_service_key key{};
@@ -181,8 +184,7 @@ Result<> measure_round(const UplinkBench& bench, UplinkSeries& series, int round
         {series.dsr, bench.shipped(), known(Way::kDsr), XDP_TX},
         {series.insert, bench.insert(), fresh_frames(Way::kSnat, round, kFrames), XDP_PASS},
         {series.fresh_dsr, bench.shipped(), fresh_frames(Way::kDsr, round, kFrames), XDP_TX},
-        // Their source ports are of one backend: few at a time.
-        {series.fresh_snat, bench.shipped(), fresh_frames(Way::kSnat, round, kSnatFrames), XDP_TX},
+        {series.fresh_snat, bench.shipped(), fresh_frames(Way::kSnat, round, kFrames), XDP_TX},
     };
     for (const auto& step : steps) {
         const int times = step.frames.size() == 1 ? kFrames : static_cast<int>(step.frames.size());

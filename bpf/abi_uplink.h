@@ -41,7 +41,8 @@ enum weir_uplink_nat_flags {
     WEIR_NAT_DSR = 1 << 4,     /* the request is encapsulated to the backend's node */
     WEIR_NAT_CLOSING = 1 << 5, /* an end of the connection said FIN or RST in this direction */
     WEIR_NAT_ASKED = 1 << 6,   /* at the pod's hook: WEIR_NAT_OWN says what the node's table said */
-    WEIR_NAT_OWN = 1 << 7      /* the source that the answer gets is the node's own address */
+    WEIR_NAT_OWN = 1 << 7,     /* the source that the answer gets is the node's own address */
+    WEIR_NAT_PENDING = 1 << 8  /* nobody answered yet: the requests have no element of their own */
 };
 
 /* Where a flow's packets go from here: what the node's tables said, good for one tick of the
@@ -57,9 +58,10 @@ struct weir_way {
 WEIR_ASSERT_SIZE(struct weir_way, 24);
 
 /* weir_uplink_nat: LRU_HASH, struct weir_nat_key -> struct weir_uplink_nat: as weir_nat, of flows
- * from outside: a flood of those evicts no pod's. Requests are the uplink's. So are answers from
- * other nodes; where the request kept its source, they are the egress hook's of the pod that gives
- * them. */
+ * from outside: a flood of those evicts no pod's. Of a connection that Maglev sends to another
+ * node, the first answer makes the requests' element: until then the SYN finds its way anew.
+ * Requests are the uplink's. So are answers from other nodes; where the request kept its source,
+ * they are the egress hook's of the pod that gives them. */
 struct weir_uplink_nat {
     struct weir_nat nat;
     struct weir_way way; /* of the XDP program's */

@@ -49,6 +49,11 @@ static __always_inline long nat_insert_outside(const struct weir_nat_key* key,
     return bpf_map_update_elem(&weir_uplink_nat, key, element, BPF_NOEXIST);
 }
 
+/* Whether it was not used since the clock's last tick. */
+static __always_inline int nat_is_due(const struct weir_nat* nat) {
+    return nat->tick != (__u16)bpf_jiffies64();
+}
+
 /* The key of the packets that answer those of this one. */
 static __always_inline void nat_reverse(const struct weir_nat_key* key, struct weir_nat_key* back) {
     back->source = key->destination;

@@ -12,11 +12,6 @@
  * that a SYN begins another connection, and one to a backend's own address is never moved. */
 #define SERVICE_MOVED_IDLE (1000ull * 1000 * 1000)
 
-/* Whether it was not used since the clock's last tick. */
-static __always_inline int nat_is_due(const struct weir_nat* nat) {
-    return nat->tick != (__u16)bpf_jiffies64();
-}
-
 static __always_inline void nat_touch(struct weir_nat* nat) {
     __u16 tick = bpf_jiffies64();
 

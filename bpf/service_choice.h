@@ -104,8 +104,10 @@ static __always_inline __u32 choice_anew(const struct weir_service* service,
         walk.first = service->first_maglev;
         walk.count = service->maglev_count;
         walk.start = ((__u64)choice->hash * walk.count) >> 32;
-        slot_backend(walk.first + walk.start, &id);
-        return choice_settle(choice, id) ? 0 : choice_walk(&walk);
+        backend = slot_backend(walk.first + walk.start, &id);
+        if (choice_settle(choice, id)) return 0;
+        if (likely(backend && choice_takes(backend, choice->is_counted))) return id;
+        return choice_walk(&walk);
     }
     if (service->flags & WEIR_SERVICE_LEAST_LOADED) {
         id = choice_least_loaded(service, choice);

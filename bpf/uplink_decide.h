@@ -16,7 +16,7 @@ struct decision {
 /* The flow's element, if the packet belongs to that flow; its step in *step. */
 static __always_inline struct weir_uplink_nat* decide_known(const struct packet* packet,
                                                             const struct weir_nat_key* key,
-                                                            __u64 now, int* step) {
+                                                            int* step) {
     struct weir_uplink_nat* known = bpf_map_lookup_elem(&weir_uplink_nat, key);
     struct weir_nat* nat;
 
@@ -25,8 +25,9 @@ static __always_inline struct weir_uplink_nat* decide_known(const struct packet*
     nat = &known->nat;
     *step = uplink_step_of(key, nat);
     if (*step == STEP_NONE) return known;
-    if (((nat->flags & WEIR_NAT_REPLY) || !uplink_is_over(nat, packet, now)) &&
-        likely(uplink_touch(key, nat, packet, now)))
+    if (unlikely(nat->flags & WEIR_NAT_PENDING)) uplink_confirm(key, nat);
+    if (((nat->flags & WEIR_NAT_REPLY) || !uplink_is_over(nat, packet)) &&
+        likely(uplink_touch(key, nat, packet)))
         return known;
     uplink_forget(key, nat);
     return 0;
@@ -40,12 +41,11 @@ static __always_inline int decide_opens(const struct packet* packet) {
 
 /* Returns enum uplink_step with decision->nat, or UPLINK_NOT_LET_BY(). */
 static __always_inline int uplink_decide(const struct packet* packet, struct decision* decision) {
-    __u64 now = bpf_ktime_get_coarse_ns();
     struct weir_uplink_nat* known;
     int step;
 
     uplink_key(packet, &decision->key);
-    known = decide_known(packet, &decision->key, now, &step);
+    known = decide_known(packet, &decision->key, &step);
     if (likely(known)) {
         decision->nat = &known->nat;
         decision->way = &known->way;
@@ -53,19 +53,18 @@ static __always_inline int uplink_decide(const struct packet* packet, struct dec
     }
     if (!decide_opens(packet)) return STEP_NONE;
     decision->nat = &decision->opened;
-    return uplink_open(&decision->key, &decision->opened, now);
+    return uplink_open(&decision->key, &decision->opened, packet->is_syn);
 }
 
 /* The same for a packet that came in an outer IP header to the backend at this address. */
 static __always_inline int uplink_decide_inner(const struct packet* packet,
                                                const struct weir_address* backend,
                                                struct decision* decision) {
-    __u64 now = bpf_ktime_get_coarse_ns();
     struct weir_uplink_nat* known;
     int step;
 
     uplink_key(packet, &decision->key);
-    known = decide_known(packet, &decision->key, now, &step);
+    known = decide_known(packet, &decision->key, &step);
     if (likely(known)) {
         decision->nat = &known->nat;
         decision->way = &known->way;
@@ -74,7 +73,7 @@ static __always_inline int uplink_decide_inner(const struct packet* packet,
     }
     if (!decide_opens(packet)) return STEP_NONE;
     decision->nat = &decision->opened;
-    return uplink_adopt(&decision->key, backend, &decision->opened, now);
+    return uplink_adopt(&decision->key, backend, &decision->opened);
 }
 
 #endif

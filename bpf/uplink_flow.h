@@ -11,7 +11,8 @@
 #define UPLINK_UDP_IDLE (120 * UPLINK_SECOND)
 /* A connection that nobody closed: longer than the two hours after which keepalive begins. */
 #define UPLINK_TCP_IDLE (9000 * UPLINK_SECOND)
-/* One that an end closed: the backend may wait for stragglers (TIME-WAIT). */
+/* One that an end closed: the backend may wait for stragglers (TIME-WAIT). And one that nobody has
+ * answered: then half of its SYNs were sent. */
 #define UPLINK_CLOSED_IDLE (60 * UPLINK_SECOND)
 
 #define TCP_FIN_OR_RST 0x05
@@ -55,7 +56,7 @@ static __always_inline void uplink_answer_key(const struct weir_nat* nat, __u8 p
 }
 
 static __always_inline __u64 uplink_idle_limit(__u8 protocol, __u32 flags) {
-    if (flags & WEIR_NAT_CLOSING) return UPLINK_CLOSED_IDLE;
+    if (flags & (WEIR_NAT_CLOSING | WEIR_NAT_PENDING)) return UPLINK_CLOSED_IDLE;
     return protocol == IPPROTO_UDP ? UPLINK_UDP_IDLE : UPLINK_TCP_IDLE;
 }
 
@@ -80,8 +81,7 @@ static __noinline int uplink_is_stale(const struct weir_nat_key* back, const str
 }
 
 /* Whether the packet begins another flow than the one that the request's element was made for. */
-static __always_inline int uplink_is_over(const struct weir_nat* nat, const struct packet* packet,
-                                          __u64 now) {
+static __always_inline int uplink_is_over(const struct weir_nat* nat, const struct packet* packet) {
     const struct weir_backend* backend;
 
     if (likely(packet->protocol != IPPROTO_UDP && !packet->is_syn)) return 0;
@@ -89,8 +89,9 @@ static __always_inline int uplink_is_over(const struct weir_nat* nat, const stru
     if (!backend) return 1;
     if (packet->is_syn)
         return backend->state != WEIR_BACKEND_ACTIVE || (nat->flags & WEIR_NAT_CLOSING);
-    return (backend->state != WEIR_BACKEND_ACTIVE && backend->state != WEIR_BACKEND_DRAINING) ||
-           (__s64)(now - nat->last_used) > (__s64)UPLINK_UDP_IDLE;
+    if (backend->state != WEIR_BACKEND_ACTIVE && backend->state != WEIR_BACKEND_DRAINING) return 1;
+    return nat_is_due(nat) &&
+           (__s64)(bpf_ktime_get_coarse_ns() - nat->last_used) > (__s64)UPLINK_UDP_IDLE;
 }
 
 /* Whether the answers' element is of the flow whose requests have this key. */
@@ -116,13 +117,13 @@ static __noinline void uplink_forget(const struct weir_nat_key* key, const struc
     bpf_map_delete_elem(&weir_uplink_nat, key);
 }
 
-/* Makes a request's element, which has this key, its answers'. */
+/* Makes an element, which has this key, that of the packets which go the other way. */
 static __always_inline void uplink_turn(const struct weir_nat_key* key, struct weir_nat* nat) {
     nat->source = key->destination;
     nat->destination = key->source;
     nat->source_port = key->destination_port;
     nat->destination_port = key->source_port;
-    nat->flags |= WEIR_NAT_REPLY;
+    nat->flags ^= WEIR_NAT_REPLY;
 }
 
 /* Whether the answers still find their element: the kernel may have evicted it, and then another
@@ -139,14 +140,28 @@ static __noinline int uplink_mend(const struct weir_nat_key* key, const struct w
     return !nat_insert_outside(&back, &reply);
 }
 
+/* Makes the requests' element, for there is an answer, whose element this is. */
+static __noinline void uplink_confirm(const struct weir_nat_key* key, struct weir_nat* reply) {
+    struct weir_nat_key request;
+    struct weir_nat forward = *reply;
+
+    uplink_answer_key(reply, key->protocol, &request);
+    uplink_turn(key, &forward);
+    forward.flags = 0;
+    reply->flags &= ~WEIR_NAT_PENDING;
+    nat_insert_outside(&request, &forward);
+}
+
 /* Notes that the flow lives. Once a second it asks for the answers' element; returns 0 if another
  * flow has taken it. */
 static __always_inline int uplink_touch(const struct weir_nat_key* key, struct weir_nat* nat,
-                                        const struct packet* packet, __u64 now) {
-    __u64 before = nat->last_used;
+                                        const struct packet* packet) {
+    __u64 before = nat->last_used, now;
 
     if (unlikely(packet->tcp_flags & TCP_FIN_OR_RST)) nat->flags |= WEIR_NAT_CLOSING;
-    if (likely(now == before)) return 1;
+    if (likely(!nat_is_due(nat))) return 1; /* reading the clock costs more than a tick's number */
+    now = bpf_ktime_get_coarse_ns();
+    nat->tick = bpf_jiffies64();
     nat->last_used = now;
     if (likely(now >> 30 == before >> 30) || (nat->flags & (WEIR_NAT_REPLY | WEIR_NAT_DSR)))
         return 1;

@@ -9,6 +9,19 @@
 #define FRAME_START(ctx) ((void*)(long)(ctx)->data)
 #define FRAME_END(ctx) ((void*)(long)(ctx)->data_end)
 
+/* Bytes that the frame has from the packet's IP header on, which is so far behind the Ethernet
+ * header: more than lie in a row, if it has fragments. */
+static __always_inline __u32 frame_room(struct xdp_md* ctx, const void* l3, const void* end,
+                                        __u32 outer, int is_v6) {
+    __u32 linear = end - l3;
+    __u32 length = is_v6 ? bpf_ntohs(((const struct ipv6hdr*)l3)->payload_len)
+                         : bpf_ntohs(((const struct iphdr*)l3)->tot_len);
+
+    if (is_v6) length += sizeof(struct ipv6hdr);
+    if (likely(length <= linear)) return linear;
+    return bpf_xdp_get_buff_len(ctx) - ETH_HLEN - outer;
+}
+
 /* Returns 1 when it is a plain packet, filled in. outer: bytes of the IP header before the packet's
  * own; its destination is then in *backend. */
 static __always_inline int frame_parse(struct xdp_md* ctx, struct packet* packet, __u32* outer,
@@ -37,7 +50,7 @@ static __always_inline int frame_parse(struct xdp_md* ctx, struct packet* packet
         __builtin_memcpy(backend, &ip->daddr, sizeof(*backend));
         l3 += sizeof(*ip);
     }
-    return packet_parse_plain(l3, end, is_v6, ETH_HLEN, bpf_xdp_get_buff_len(ctx) - (l3 - data),
+    return packet_parse_plain(l3, end, is_v6, ETH_HLEN, frame_room(ctx, l3, end, *outer, is_v6),
                               packet);
 }
 

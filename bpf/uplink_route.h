@@ -26,20 +26,19 @@ static __always_inline const struct weir_address* route_source(const struct weir
 /* RFC 2003. length: of the packet inside. "Don't fragment": its MTU was looked at. */
 static __always_inline void outer_v4(struct iphdr* ip, const struct weir_address* source,
                                      const struct weir_address* destination, __u32 length) {
-    __u32 sum = 0;
-    int i;
+    struct iphdr outer = {.tot_len = bpf_htons(length + sizeof(*ip)),
+                          .frag_off = bpf_htons(0x4000),
+                          .ttl = OUTER_HOP_LIMIT,
+                          .protocol = IPPROTO_IPIP,
+                          .saddr = source->words[3],
+                          .daddr = destination->words[3]};
 
-    __builtin_memset(ip, 0, sizeof(*ip));
-    *(__u8*)ip = 0x45;
-    ip->tot_len = bpf_htons(length + sizeof(*ip));
-    ip->frag_off = bpf_htons(0x4000);
-    ip->ttl = OUTER_HOP_LIMIT;
-    ip->protocol = IPPROTO_IPIP;
-    ip->saddr = source->words[3];
-    ip->daddr = destination->words[3];
-    for (i = 0; i < 10; i++)
-        sum += ((const __be16*)ip)[i];
-    ip->check = ~nat_fold_word(sum);
+    *(__u8*)&outer = 0x45;
+    /* Of the values: reading back what was just written in other sizes is slow. */
+    outer.check =
+        ~nat_fold_word((__u64)bpf_htons(0x4500) + outer.tot_len + bpf_htons(0x4000) +
+                       bpf_htons(OUTER_HOP_LIMIT << 8 | IPPROTO_IPIP) + outer.saddr + outer.daddr);
+    *ip = outer;
 }
 
 /* RFC 2473. */

@@ -92,6 +92,7 @@ TEST_P(UplinkTest, AFlowKeepsItsBackendAndPort) {
     const auto second = add_backend(family().remote, false, 9090);
     add_service({first, second, first, second, first});
     const auto opened = run(tcp_request());
+    run(answer_to(opened.frame));
     backend(first).state = WEIR_BACKEND_DRAINING;
     backend(second).state = WEIR_BACKEND_DRAINING;
     for (const std::uint8_t flags : {kAck, kPsh, kFin}) {
@@ -161,6 +162,7 @@ TEST_P(UplinkTest, WithoutAFreeSourcePortAPacketIsDropped) {
 TEST_P(UplinkTest, AFlowThatLostItsPortLeavesItToTheFlowThatHasIt) {
     add_service({add_remote()});
     const auto opened = run(tcp_request());
+    run(answer_to(opened.frame));
     weir_nat_key request{}, answer{};
     request.source = address(family().client);
     request.destination = address(family().service);
@@ -176,6 +178,7 @@ TEST_P(UplinkTest, AFlowThatLostItsPortLeavesItToTheFlowThatHasIt) {
     ASSERT_TRUE(flow && *flow && others && *others);
     (*others)->nat.destination_port = htons(kClientPort + 1);
     (*flow)->nat.last_used = 1; // the answers' element is looked for once a second
+    --(*flow)->nat.tick;
     ASSERT_TRUE(uplink().nat().update(answer, **others));
     ASSERT_TRUE(uplink().nat().update(request, **flow));
     EXPECT_NE(run(tcp_request(kAck)).packet.source_port, opened.packet.source_port);
