@@ -57,6 +57,15 @@ struct weir_way {
 };
 WEIR_ASSERT_SIZE(struct weir_way, 24);
 
+/* weir_ways: ARRAY, backend id -> struct weir_backend_way: that of requests, for flows that begin
+ * or have not sent for a tick. The XDP program's own, and nobody's afterwards. */
+struct weir_backend_way {
+    struct weir_way way;
+    __u32 generation; /* the backend's */
+    __u32 pad;
+};
+WEIR_ASSERT_SIZE(struct weir_backend_way, 32);
+
 /* weir_uplink_nat: LRU_HASH, struct weir_nat_key -> struct weir_uplink_nat: as weir_nat, of flows
  * from outside: a flood of those evicts no pod's. Of a connection that Maglev sends to another
  * node, the first answer makes the requests' element: until then the SYN finds its way anew.

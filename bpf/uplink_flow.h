@@ -69,10 +69,12 @@ static __noinline int uplink_is_stale(const struct weir_nat_key* back, const str
                                .source_port = reply->destination_port,
                                .destination_port = reply->source_port,
                                .protocol = back->protocol};
-    const struct weir_nat* request = nat_lookup_outside(&key);
+    const struct weir_nat* request;
     __u64 last_used = reply->last_used;
     __u32 flags = reply->flags;
 
+    if ((__s64)(now - last_used) <= (__s64)UPLINK_CLOSED_IDLE) return 0; /* the least of all */
+    request = nat_lookup_outside(&key);
     if (request) {
         flags |= request->flags;
         if (request->last_used > last_used) last_used = request->last_used;

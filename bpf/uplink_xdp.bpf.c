@@ -12,6 +12,7 @@
 #include "uplink_decide.h"
 #include "uplink_frame.h"
 #include "uplink_host.h"
+#include "uplink_way.h"
 
 /* Whether XDP frames can be sent through the interface. */
 static __always_inline int is_xdp_uplink(__u32 ifindex) {
@@ -43,25 +44,6 @@ static __always_inline __u32 frame_length(struct xdp_md* ctx, const struct packe
     return bpf_ntohs(((struct iphdr*)(data + ETH_HLEN))->tot_len);
 }
 
-/* Asks the node's tables for the way of a packet of this length. Returns whether it is one for XDP
- * frames. */
-static __noinline int frame_ask(struct xdp_md* ctx, const struct packet* packet,
-                                const struct weir_nat* nat, __u32 length, struct weir_way* way) {
-    int step = nat->flags & WEIR_NAT_DSR ? STEP_ENCAPSULATE : STEP_FORWARD;
-    const struct weir_address* source = route_source(nat, step);
-    struct bpf_fib_lookup fib = {.ifindex = ctx->ingress_ifindex};
-
-    if (!source) return 0;
-    route_fill(&fib, packet, nat, source, length);
-    if (bpf_fib_lookup(ctx, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS) return 0;
-    if (fib.ifindex != ctx->ingress_ifindex && !is_xdp_uplink(fib.ifindex)) return 0;
-    way->ifindex = fib.ifindex;
-    way->mtu = fib.mtu_result;
-    __builtin_memcpy(way->to, fib.dmac, sizeof(way->to));
-    __builtin_memcpy(way->from, fib.smac, sizeof(way->from));
-    return 1;
-}
-
 /* Returns the program's verdict. known: where the flow's packets went, if it is known. Not inlined:
  * the stack is short. */
 static __noinline int frame_forward(struct xdp_md* ctx, const struct packet* packet,
@@ -69,16 +51,11 @@ static __noinline int frame_forward(struct xdp_md* ctx, const struct packet* pac
     const struct weir_address* source = route_source(nat, step);
     __u32 length = frame_length(ctx, packet), outcome = WEIR_UPLINK_FORWARDED;
     int room = step == STEP_ENCAPSULATE ? ip_header_length(packet->is_v6) : 0;
-    __u32 tick = bpf_jiffies64();
     struct weir_way way = {};
 
     if (!source || !length || packet->hop_limit <= 1) return XDP_PASS;
-    if (known) way = *known;
-    if (!way.ifindex || way.tick != tick || length + room > way.mtu) {
-        if (!frame_ask(ctx, packet, nat, length + room, &way)) return XDP_PASS;
-        way.tick = tick;
-        if (known) *known = way;
-    }
+    if (!way_find(ctx, packet, nat, length + room, known, &way)) return XDP_PASS;
+    if (way.ifindex != ctx->ingress_ifindex && !is_xdp_uplink(way.ifindex)) return XDP_PASS;
     if (room) {
         if (bpf_xdp_adjust_head(ctx, -room)) return XDP_PASS; /* a driver without headroom */
         outcome = WEIR_UPLINK_ENCAPSULATED;

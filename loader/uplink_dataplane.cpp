@@ -97,7 +97,7 @@ Result<std::optional<std::uint32_t>> UplinkDataplane::State::place_of(std::uint3
     return std::nullopt;
 }
 
-// The tc object has every map that the XDP object has.
+// The tc object has every map of the XDP object but weir_ways.
 Result<> UplinkDataplane::State::load(const ServiceDataplane& services) {
     LogCapture log;
     tc.reset(uplink_tc_bpf__open());
@@ -118,6 +118,8 @@ Result<> UplinkDataplane::State::load(const ServiceDataplane& services) {
     xdp.reset(uplink_xdp_bpf__open());
     if (!xdp) return failure_errno("open the uplink's XDP object: " + log.tail());
     if (auto done = share_maps(tc->obj, xdp->obj); !done) return std::unexpected(done.error());
+    if (bpf_map__set_max_entries(xdp->maps.weir_ways, services.sizes().backends) != 0)
+        return failure_errno("set the size of weir_ways");
     if (const int error = uplink_xdp_bpf__load(xdp.get()); error != 0)
         return load_failure("uplink's XDP object", error, log);
     return {};
