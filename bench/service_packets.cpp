@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
+#include <sys/mount.h>
 
 #include <algorithm>
 #include <chrono>
@@ -12,7 +13,9 @@
 
 #include "bench/packets.skel.h"
 #include "loader/dataplane.h"
+#include "loader/service_dataplane.h"
 #include "loader/test_run.h"
+#include "tests/support/lab_process.h"
 #include "tests/support/packet.h"
 
 namespace weir::bench {
@@ -69,10 +72,12 @@ class PacketBench {
 public:
     static Result<PacketBench> open() {
         PacketBench bench;
-        auto dataplane = Dataplane::open(
-            {.bpffs = {}, .sizes = {}, .shares = PodShares::none(), .services = ServiceSizes{}});
-        if (!dataplane) return std::unexpected(dataplane.error());
-        bench.dataplane_ = std::make_unique<Dataplane>(std::move(*dataplane));
+        const std::string mount_point = bench.directory_->path();
+        if (::mount("bpf", mount_point.c_str(), "bpf", 0, nullptr) != 0)
+            return failure_errno("mount bpffs");
+        auto opened = bench.open_dataplanes(mount_point + "/weir");
+        ::umount2(mount_point.c_str(), MNT_DETACH);
+        if (!opened) return std::unexpected(opened.error());
         bench.skeleton_.reset(packets_bpf__open_and_load());
         if (!bench.skeleton_) return failure_errno("load the bench's packet programs");
         if (auto done = bench.write(); !done) return std::unexpected(done.error());
@@ -113,6 +118,17 @@ public:
 private:
     PacketBench() : skeleton_(nullptr, packets_bpf__destroy) {}
 
+    Result<> open_dataplanes(const std::string& bpffs) {
+        auto dataplane = Dataplane::open(
+            {.bpffs = bpffs, .sizes = {}, .shares = PodShares::none(), .services = ServiceSizes{}});
+        if (!dataplane) return std::unexpected(dataplane.error());
+        dataplane_ = std::make_unique<Dataplane>(std::move(*dataplane));
+        auto services = ServiceDataplane::open({.bpffs = bpffs, .sizes = {}});
+        if (!services) return std::unexpected(services.error());
+        services_ = std::make_unique<ServiceDataplane>(std::move(*services));
+        return {};
+    }
+
     // A pod that may do everything, and the flow's elements.
     Result<> write() {
         const Maps& maps = dataplane_->maps();
@@ -132,6 +148,8 @@ private:
         if (auto done = maps.translations->update(sent, forward); !done) return done;
         const auto reply = element_of(seen, WEIR_NAT_REPLY);
         if (auto done = maps.translations->update(answer, reply); !done) return done;
+        const std::uint32_t bit = WEIR_HINT_BIT(sent.destination.words, sent.destination_port);
+        services_->maps().hints[bit / 64] |= std::uint64_t{1} << (bit % 64);
         std::memcpy(skeleton_->bss->known, &sent, sizeof(sent));
         if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.bench_nat), &sent, &forward, BPF_ANY))
             return failure_errno("fill the bare map");
@@ -168,7 +186,9 @@ private:
         return static_cast<double>(ran->duration);
     }
 
+    std::unique_ptr<TempDirectory> directory_ = std::make_unique<TempDirectory>();
     std::unique_ptr<Dataplane> dataplane_;
+    std::unique_ptr<ServiceDataplane> services_;
     Skeleton skeleton_;
 };
 

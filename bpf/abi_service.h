@@ -40,6 +40,15 @@ enum weir_service_flags {
     WEIR_SERVICE_NONE_HERE = 1 << 6      /* no slots, for its backends are all on other nodes */
 };
 
+/* weir_hints: ARRAY (mmap) of 64-bit words: a bit for each address and port that is a frontend's,
+ * by WEIR_HINT_BIT() of the address's words and the port. What a pod sends elsewhere is for no
+ * service, and there it may be: a bit stays for as long as the agent runs. Written by the agent. */
+enum { WEIR_HINT_WORDS = 1024 };
+#define WEIR_HINT_BIT(words, port)                                            \
+    ((__u16)((((words)[0] ^ (words)[1] ^ (words)[2] ^ (port)) * 0x9e3779b1u ^ \
+              (words)[3] * 0x85ebca6bu) >>                                    \
+             16))
+
 /* One port of one service, as one of its frontends shows it. A frontend without slots refuses
  * (ICMP error or RST), with WEIR_SERVICE_NONE_HERE it drops. Weights are numbers of slots. id: of
  * the service's port, the same for all of its frontends and over restarts of the agent. */

@@ -20,7 +20,8 @@ static __always_inline __u64 nat_error_write_ports(struct __sk_buff* skb,
     bpf_skb_store_bytes(skb, quoted->l4_offset, ports, sizeof(ports), 0);
     if (offset == quoted->l4_offset || bpf_skb_load_bytes(skb, offset, &old, sizeof(old)))
         return sum;
-    bpf_l4_csum_replace(skb, offset, 0, nat_fold(sum + difference), BPF_F_MARK_MANGLED_0);
+    bpf_l4_csum_replace(skb, offset, 0, nat_fold(sum + difference),
+                        nat_checksum_flags(quoted->protocol));
     bpf_skb_load_bytes(skb, offset, &new, sizeof(new));
     return sum + (__u16)~old + new;
 }

@@ -48,6 +48,12 @@ static __always_inline __u32 nat_checksum_offset(__u8 protocol) {
     }
 }
 
+/* A UDP checksum of 0 says that there is none, and stays; one that comes to 0 is 0xffff. In TCP and
+ * ICMPv6, 0 is a sum as any. */
+static __always_inline __u64 nat_checksum_flags(__u8 protocol) {
+    return protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+}
+
 /* The addresses, and the IPv4 header's checksum. Returns what the transport's checksum differs
  * by. to: source and destination, one behind the other as in packet. */
 static __always_inline __u32 nat_write_addresses(struct __sk_buff* skb, const struct packet* packet,
@@ -65,15 +71,14 @@ static __always_inline __u32 nat_write_addresses(struct __sk_buff* skb, const st
     return difference;
 }
 
-/* The transport's checksum, for a difference of addresses. A UDP checksum of 0 says that there is
- * none, and stays. */
+/* The transport's checksum, for a difference of addresses. */
 static __always_inline void nat_write_checksum(struct __sk_buff* skb, const struct packet* packet,
                                                __u32 difference) {
     __u32 offset = nat_checksum_offset(packet->protocol);
 
     if (!offset) return;
     bpf_l4_csum_replace(skb, packet->l4_offset + offset, 0, difference,
-                        BPF_F_PSEUDO_HDR | BPF_F_MARK_MANGLED_0);
+                        BPF_F_PSEUDO_HDR | nat_checksum_flags(packet->protocol));
     /* The helper thinks of IPv4, whose header checksum makes up for the addresses in a device's sum
      * over the packet (CHECKSUM_COMPLETE). IPv6 has none: there it is the transport's. */
     if (packet->is_v6) bpf_csum_update(skb, difference);
@@ -89,7 +94,7 @@ static __always_inline void nat_write_ports(struct __sk_buff* skb, const struct 
     bpf_skb_store_bytes(skb, packet->l4_offset, &after, sizeof(after), 0);
     if (offset)
         bpf_l4_csum_replace(skb, packet->l4_offset + offset, before, after,
-                            sizeof(after) | BPF_F_MARK_MANGLED_0);
+                            sizeof(after) | nat_checksum_flags(packet->protocol));
 }
 
 /* All that a flow's element says of a TCP, UDP or SCTP packet. */

@@ -16,6 +16,14 @@ struct {
 } weir_services SEC(".maps");
 
 struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, WEIR_HINT_WORDS);
+    __type(key, __u32);
+    __type(value, __u64);
+} weir_hints SEC(".maps");
+
+struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
     __uint(max_entries, WEIR_SERVICE_OUTCOME_COUNT);
     __type(key, __u32);
@@ -24,6 +32,15 @@ struct {
 
 static __always_inline int service_is_balanced(__u32 protocol) {
     return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
+}
+
+/* Whether this may be a frontend: cheaper than to look for it. */
+static __always_inline int service_is_hinted(const struct weir_address* address, __be16 port) {
+    __u16 bit = WEIR_HINT_BIT(address->words, port);
+    __u32 index = bit / 64;
+    const __u64* word = bpf_map_lookup_elem(&weir_hints, &index);
+
+    return word && (*word >> (bit % 64) & 1);
 }
 
 /* The frontend, or what its address has for ports that the service does not have; 0: no service's

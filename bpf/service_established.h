@@ -1,66 +1,31 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* The established way (established.h) through services: what a pod sends to a service costs two
- * lookups more than to its backend, its answers one more, any other packet none. */
+/* The established way (established.h) through services: what a pod sends to a service costs one
+ * lookup more than to its backend, its answers one more, any other packet none. */
 #ifndef WEIR_BPF_SERVICE_ESTABLISHED_H
 #define WEIR_BPF_SERVICE_ESTABLISHED_H
 
 #include "established.h"
 #include "nat_life.h"
-#include "nat_write.h"
+#include "nat_plain.h"
 #include "service_return.h"
-
-/* From the checksum of an IPv4 header without options to the ports behind it. */
-struct nat_plain_v4 {
-    __u16 check;
-    __be32 source;
-    __be32 destination;
-    __be16 ports[2];
-} __attribute__((packed));
-
-/* As nat_write(), for a packet that established_parse() took: in as few calls as it takes. */
-static __always_inline void nat_write_plain(struct __sk_buff* skb, const struct weir_nat_key* from,
-                                            const struct weir_nat* to) {
-    __u32 difference = nat_fold(nat_difference(from, to, 8));
-    __u32 before = *(const __u32*)&from->source_port, after = *(const __u32*)&to->source_port;
-    __u32 checksum = nat_checksum_offset(from->protocol);
-    int is_v4 = address_is_mapped_v4(&from->source);
-
-    if (is_v4) {
-        void* data = (void*)(long)skb->data;
-        struct iphdr* ip = data + sizeof(struct ethhdr);
-        struct nat_plain_v4 start = {.source = to->source.words[3],
-                                     .destination = to->destination.words[3]};
-
-        if ((void*)(ip + 1) > (void*)(long)skb->data_end) return;
-        start.check = ~nat_fold_word((__u64)(__u16)~ip->check + difference);
-        __builtin_memcpy(start.ports, &after, sizeof(after));
-        bpf_skb_store_bytes(skb, sizeof(struct ethhdr) + offsetof(struct iphdr, check), &start,
-                            sizeof(start), 0);
-        checksum += sizeof(struct ethhdr) + sizeof(struct iphdr);
-    } else {
-        /* Both addresses and both ports, in this order in the element and in the packet. */
-        bpf_skb_store_bytes(skb, sizeof(struct ethhdr) + offsetof(struct ipv6hdr, saddr), to,
-                            offsetof(struct weir_nat, backend), 0);
-        checksum += sizeof(struct ethhdr) + sizeof(struct ipv6hdr);
-    }
-    bpf_l4_csum_replace(skb, checksum, 0, difference, BPF_F_PSEUDO_HDR | BPF_F_MARK_MANGLED_0);
-    if (!is_v4) bpf_csum_update(skb, difference); /* as in nat_write_checksum() */
-    if (before != after)
-        bpf_l4_csum_replace(skb, checksum, before, after, sizeof(after) | BPF_F_MARK_MANGLED_0);
-}
 
 static __always_inline void established_nat_key(const struct weir_flow_key* flow, int is_low,
                                                 struct weir_nat_key* key) {
-    key->source = is_low ? flow->low : flow->high;
-    key->destination = is_low ? flow->high : flow->low;
-    key->source_port = is_low ? flow->low_port : flow->high_port;
-    key->destination_port = is_low ? flow->high_port : flow->low_port;
+    if (is_low) {
+        *key = *(const struct weir_nat_key*)flow; /* the same layout */
+        return;
+    }
+    key->source = flow->high;
+    key->destination = flow->low;
+    key->source_port = flow->high_port;
+    key->destination_port = flow->low_port;
     key->protocol = flow->protocol;
     __builtin_memset(key->pad, 0, sizeof(key->pad));
 }
 
-/* What a pod sends in a flow that is known under a service's address alone. A pod that talks to
- * itself is left to the rest of the program. Returns enum established_result. */
+/* What a pod sends in a flow that is known under a service's address alone, or that was moved to
+ * another backend. A pod that talks to itself is left to the rest of the program. Returns enum
+ * established_result; ESTABLISHED_ABSENT: it is no such flow's. */
 static __noinline int established_translate(struct __sk_buff* skb, struct weir_pod* pod,
                                             const struct weir_flow_key* flow, int is_low) {
     struct weir_flow_key translated;
@@ -109,22 +74,35 @@ static __noinline int established_answer(struct __sk_buff* skb, const struct wei
     return ESTABLISHED_PASSED;
 }
 
+/* Whether what the pod sends may be to a service. */
+static __always_inline int established_is_hinted(const struct weir_flow_key* key, int is_low,
+                                                 __u32 direction) {
+    return services_on && direction == WEIR_EGRESS &&
+           service_is_hinted(is_low ? &key->high : &key->low,
+                             is_low ? key->high_port : key->low_port);
+}
+
 /* Lets such a packet by, translated where services are on, and counts it. Returns enum
  * established_result. */
 static __always_inline int established_pass(struct __sk_buff* skb, __u32 direction) {
     struct weir_flow_key key;
     struct weir_pod* pod;
     __u32 slot;
-    int is_low, result;
+    int is_low, result, is_asked = 0;
 
     pod = endpoint_lookup(skb->ifindex, &slot);
     if (!pod || skb->gso_size) return ESTABLISHED_OTHER;
     is_low = established_parse(skb, direction, pod, &key);
     if (is_low < 0) return ESTABLISHED_OTHER;
+    if (unlikely(established_is_hinted(&key, is_low, direction))) {
+        result = established_translate(skb, pod, &key, is_low);
+        if (result != ESTABLISHED_ABSENT) return result;
+        is_asked = 1;
+    }
     result = established_continue(skb, direction, pod, &key, is_low, 0);
     if (likely(result == ESTABLISHED_PASSED) || !services_on) return result;
     if (result == ESTABLISHED_ANSWER) return established_answer(skb, &key, is_low, direction);
-    if (result == ESTABLISHED_ABSENT && direction == WEIR_EGRESS)
+    if (result == ESTABLISHED_ABSENT && direction == WEIR_EGRESS && !is_asked)
         return established_translate(skb, pod, &key, is_low);
     return result;
 }

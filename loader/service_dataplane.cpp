@@ -44,6 +44,7 @@ Result<ServiceMaps> open_maps(const service_bpf& skeleton) {
     ServiceMaps maps;
     Error error;
     if (!open_into(maps.services, bpf_map__fd(all.weir_services), error) ||
+        !open_into(maps.hints, bpf_map__fd(all.weir_hints), error) ||
         !open_into(maps.slots, bpf_map__fd(all.weir_slots), error) ||
         !open_into(maps.backends, bpf_map__fd(all.weir_backends), error) ||
         !open_into(maps.sources, bpf_map__fd(all.weir_sources), error) ||

@@ -15,6 +15,7 @@ using Sizes = std::vector<std::pair<const char*, std::uint32_t>>;
 
 Sizes by_name(const ServiceSizes& sizes) {
     return {{"weir_services", sizes.frontends},
+            {"weir_hints", WEIR_HINT_WORDS},
             {"weir_slots", sizes.slots},
             {"weir_backends", sizes.backends},
             {"weir_sources", sizes.source_ranges},

@@ -32,6 +32,7 @@ struct ServiceSizes {
 // where they are used rarely.
 struct ServiceMaps {
     Map<weir_service_key, weir_service> services;
+    ArrayView<std::uint64_t> hints;
     ArrayView<std::uint32_t> slots;
     ArrayView<weir_backend> backends;
     Map<weir_source_range, std::uint8_t> sources;

@@ -13,6 +13,9 @@ struct ServiceMaps;
 // again with the same. Precondition: slots and backends are acquired.
 Result<> write_services(const ServiceMaps& maps, const ServiceTransaction& transaction);
 
+// Makes the hints those of this state: others stay for as long as an agent runs.
+void renew_hints(const ServiceMaps& maps, const ServiceState& state);
+
 // For ServiceCompiler::adopt(). Precondition: slots and backends are acquired.
 Result<ServiceState> read_services(const ServiceMaps& maps);
 

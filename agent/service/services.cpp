@@ -102,6 +102,7 @@ Result<> Services::adopt() {
     if (!acquired) return std::unexpected(acquired.error());
     auto state = read_services(dataplane_.maps());
     if (!state) return std::unexpected(std::move(state.error()));
+    renew_hints(dataplane_.maps(), *state);
     compiler_.adopt(*state);
     return {};
 }

@@ -2,6 +2,8 @@
 // Services per packet at the pod: requests and answers, choice, policy, refusals.
 #include <arpa/inet.h>
 
+#include <algorithm>
+#include <array>
 #include <set>
 
 #include "tests/bpf/service_pod_fixture.h"
@@ -36,6 +38,31 @@ TEST_F(ServicePodTest, RequestsGoToTheBackendAndAnswersComeFromTheService) {
     EXPECT_EQ(tracked->packets[1], 6);
     EXPECT_FALSE(flow(kPod4, kClient, "10.96.0.1", kServicePort));
     EXPECT_EQ(outcome(WEIR_SERVICE_NAT_LOST), 0);
+}
+
+// A sum that comes to 0xffff is a checksum of 0: in TCP one as any, not "none".
+TEST_F(ServicePodTest, ATcpChecksumOfZeroIsTranslatedToo) {
+    add_services();
+    for (const auto& [name, pod, service, backend] : kEnds) {
+        SCOPED_TRACE(name);
+        const std::size_t check = (pod == kPod6 ? 40 : 20) + 16;
+        const auto packet_with = [&](const char* to, std::uint16_t port,
+                                     std::array<std::uint8_t, 2> last) {
+            Bytes packet = ip(pod, to, tcp(kClient, port, kPsh, 32));
+            std::ranges::copy(last, packet.end() - 2);
+            return with_checksums(std::move(packet));
+        };
+        const Bytes without = packet_with(service, kServicePort, {0, 0});
+        const std::array last{without[check], without[check + 1]};
+        const Bytes request = packet_with(service, kServicePort, last);
+        ASSERT_EQ(request[check] | request[check + 1], 0);
+        expect_egress(tcp_packet(pod, kClient, service, kServicePort, kSyn),
+                      tcp_packet(pod, kClient, backend, kBackendPort, kSyn));
+        expect_ingress(tcp_packet(backend, kBackendPort, pod, kClient, kSyn | kAck),
+                       tcp_packet(service, kServicePort, pod, kClient, kSyn | kAck));
+        for (int again = 0; again < 2; ++again)
+            expect_egress(request, packet_with(backend, kBackendPort, last));
+    }
 }
 
 // As built: IPv4 without a UDP checksum, tagged frames, IP options.
