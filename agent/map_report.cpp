@@ -6,6 +6,8 @@
 
 #include "loader/dataplane.h"
 #include "loader/map_budget.h"
+#include "loader/service_dataplane.h"
+#include "policy/service_compiler.h"
 #include "policy/transaction.h"
 
 namespace weir {
@@ -17,6 +19,15 @@ std::vector<MapFillFigure> map_fills(const Dataplane& dataplane, const Usage& us
             {"weir_tables", usage.tables, sizes.tables},
             {"weir_rules", usage.rules, sizes.rules},
             {"weir_rows", usage.intervals, sizes.intervals}};
+}
+
+std::vector<MapFillFigure> service_map_fills(const ServiceDataplane& dataplane,
+                                             const ServiceUsage& usage) {
+    const ServiceSizes sizes = dataplane.sizes();
+    return {{"weir_services", usage.services, sizes.frontends},
+            {"weir_slots", usage.slots, sizes.slots},
+            {"weir_backends", usage.backends, sizes.backends},
+            {"weir_sources", usage.sources, sizes.source_ranges}};
 }
 
 MapMemory map_memory_of(const Dataplane& dataplane) {

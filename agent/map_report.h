@@ -9,7 +9,9 @@
 namespace weir {
 
 class Dataplane;
+class ServiceDataplane;
 struct DoesNotFit;
+struct ServiceUsage;
 struct Usage;
 
 // Of a map that the compiler fills.
@@ -19,6 +21,9 @@ struct MapFillFigure {
     std::uint32_t max_entries;
 };
 std::vector<MapFillFigure> map_fills(const Dataplane& dataplane, const Usage& usage);
+// Of services; their sizes are fixed.
+std::vector<MapFillFigure> service_map_fills(const ServiceDataplane& dataplane,
+                                             const ServiceUsage& usage);
 
 // Of all maps but those of services, which have sizes of their own; in bytes.
 struct MapMemory {

@@ -159,9 +159,9 @@ std::vector<Cell> wrongs(const v1::StatusResponse& status) {
     for (const auto& map : status.maps()) {
         if (fill_of(map) <= kNearlyFull) continue;
         lines.emplace_back(
-            fmt::format(
-                "map {} is {:.0f} % full: when it is, changes are refused; raise --map-memory",
-                map.map(), fill_of(map) * 100),
+            fmt::format("map {} is {:.0f} % full: when it is, {}", map.map(), fill_of(map) * 100,
+                        map.is_of_services() ? "Services that need more are left out; remove some"
+                                             : "changes are refused; raise --map-memory"),
             Colour::kWarning);
     }
     for (const auto& pod : status.unknown_pods()) {

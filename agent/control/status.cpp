@@ -31,12 +31,14 @@ void add_objects(v1::StatusResponse& status, const ControlContext& context) {
     }
 }
 
-void add_maps(v1::StatusResponse& status, const Enforcer& enforcer) {
-    for (const auto& figure : map_fills(enforcer.dataplane(), enforcer.compiler().usage())) {
+void add_maps(v1::StatusResponse& status, const std::vector<MapFillFigure>& figures,
+              bool is_of_services) {
+    for (const auto& figure : figures) {
         auto* fill = status.add_maps();
         fill->set_map(figure.map);
         fill->set_entries(figure.entries);
         fill->set_max_entries(figure.max_entries);
+        fill->set_is_of_services(is_of_services);
     }
 }
 
@@ -214,8 +216,14 @@ v1::StatusResponse status_of(const ControlContext& context) {
         if (context.inventory.pod(name) == nullptr) status.add_unknown_pods(endpoint.pod());
     }
     add_objects(status, context);
-    if (context.services != nullptr) add_services(status, *context.services);
-    add_maps(status, context.enforcer);
+    add_maps(status, map_fills(context.enforcer.dataplane(), context.enforcer.compiler().usage()),
+             false);
+    if (context.services != nullptr) {
+        const auto& services = *context.services;
+        add_services(status, services);
+        add_maps(status, service_map_fills(services.dataplane(), services.compiler().usage()),
+                 true);
+    }
     add_map_memory(status, context.enforcer, config);
     if (const auto counters = context.enforcer.dataplane().counters()) {
         add_counters(status, *counters);

@@ -113,7 +113,11 @@ private:
         gauge("weir_map_most_bytes",
               "Memory of all maps when they are full; above the budget: see `weir status`")
             .Set(static_cast<double>(map_memory_of(dataplane).most));
-        for (const MapInfo& info : dataplane.map_infos()) {
+        read_memory(dataplane.map_infos());
+    }
+
+    void read_memory(const std::vector<MapInfo>& infos) {
+        for (const MapInfo& info : infos) {
             gauge("weir_map_memory_bytes", "Kernel memory of the map", {{"map", info.name}})
                 .Set(static_cast<double>(info.memory));
         }
@@ -122,7 +126,8 @@ private:
     void read_map(const MapFillFigure& fill) {
         const LabelSet labels{{"map", fill.map}};
         gauge("weir_map_entries", "Entries in use", labels).Set(fill.entries);
-        gauge("weir_map_max_entries", "Entries that fit; all limits grow with --map-memory", labels)
+        gauge("weir_map_max_entries", "Entries that fit; those of policy grow with --map-memory",
+              labels)
             .Set(fill.max_entries);
         gauge("weir_map_fill_ratio", "Entries in use of those that fit, 0 to 1", labels)
             .Set(fill.max_entries == 0 ? 0 : static_cast<double>(fill.entries) / fill.max_entries);
@@ -171,13 +176,16 @@ private:
             .Set(usage.services);
         gauge("weir_service_backends", "Backends, those with connections left included")
             .Set(usage.backends);
-        gauge("weir_service_slots", "Entries of weir_slots in use").Set(usage.slots);
+        const ServiceDataplane& dataplane = context_.services->dataplane();
+        for (const auto& fill : service_map_fills(dataplane, usage))
+            read_map(fill);
+        read_memory(dataplane.map_infos());
         gauge("weir_services_left_out", "Services that do not fit the maps: see `weir status`")
             .Set(static_cast<double>(compiler.misfits().size()));
         raise(counter("weir_service_ejections_total",
                       "Times that a backend was taken out as an outlier (DestinationRule)", {}),
               context_.services->ejector().ejections());
-        const auto outcomes = context_.services->dataplane().outcomes();
+        const auto outcomes = dataplane.outcomes();
         if (!outcomes) return;
         for (std::size_t i = 0; i < outcomes->size(); ++i) {
             raise(counter("weir_service_outcomes_total",
@@ -190,7 +198,9 @@ private:
 
     void read_uplinks() {
         if (context_.services->uplinks() == nullptr) return;
-        const auto outcomes = context_.services->uplinks()->dataplane().outcomes();
+        const UplinkDataplane& dataplane = context_.services->uplinks()->dataplane();
+        read_memory(dataplane.map_infos());
+        const auto outcomes = dataplane.outcomes();
         if (!outcomes) return;
         for (std::size_t i = 0; i < outcomes->size(); ++i) {
             raise(counter("weir_uplink_packets_total",

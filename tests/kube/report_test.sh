@@ -80,6 +80,18 @@ test_route() {
     within 15 "a backend that is gone is told" route_is ResolvedRefs "False BackendNotFound"
 }
 
+test_grant() {
+    say "a backend in another namespace"
+    kubectl create namespace other >/dev/null
+    kubectl create service clusterip next -n other --tcp=80 >/dev/null
+    patch httproute web '{"spec":{"rules":[{"backendRefs":[{"name":"next","namespace":"other","port":80}]}]}}'
+    within 15 "is not permitted" route_is ResolvedRefs "False RefNotPermitted"
+    kubectl apply -f "$data/grant.yaml" >/dev/null
+    within 15 "with a ReferenceGrant it is" route_is ResolvedRefs "True ResolvedRefs"
+    kubectl delete -f "$data/grant.yaml" >/dev/null
+    within 15 "until that is deleted" route_is ResolvedRefs "False RefNotPermitted"
+}
+
 test_pod() {
     say "the programs of a pod are taken off"
     "$weir" endpoint add shop/db --netns /run/netns/db >/dev/null
@@ -127,7 +139,7 @@ write_agent_kubeconfig https://127.0.0.1:$relay_port
 start_relay
 start_agent
 within 20 "the first revision is in force" here
-for test in event series condition route two_nodes pod away; do
+for test in event series condition route grant two_nodes pod away; do
     "test_$test"
 done
 nothing_was_forbidden

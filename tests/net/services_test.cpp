@@ -155,6 +155,10 @@ TEST_P(ServicesNetTest, ClusterAddressesLeadToBackends) {
     EXPECT_TRUE(status["services"]["in_force"]);
     EXPECT_EQ(status["services"]["cgroup"] == "none", is_per_packet());
     EXPECT_GT(near_.metric("weir_service_frontends"), 0);
+    EXPECT_EQ(near_.metric("weir_map_entries{map=\"weir_backends\"}"),
+              8); // two ports, both families
+    EXPECT_GT(near_.metric("weir_map_memory_bytes{map=\"weir_sockets\"}"), 0);
+    EXPECT_GT(near_.metric("weir_map_memory_bytes{map=\"weir_uplink\"}"), 0);
 }
 
 TEST_P(ServicesNetTest, EndpointsComeAndGoLive) {
