@@ -148,8 +148,10 @@ private:
         if (auto done = maps.translations->update(sent, forward); !done) return done;
         const auto reply = element_of(seen, WEIR_NAT_REPLY);
         if (auto done = maps.translations->update(answer, reply); !done) return done;
-        const std::uint32_t bit = WEIR_HINT_BIT(sent.destination.words, sent.destination_port);
-        services_->maps().hints[bit / 64] |= std::uint64_t{1} << (bit % 64);
+        weir_service_key frontend{};
+        frontend.address = sent.destination;
+        frontend.port = sent.destination_port;
+        services_->maps().hint(frontend);
         std::memcpy(skeleton_->bss->known, &sent, sizeof(sent));
         if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.bench_nat), &sent, &forward, BPF_ANY))
             return failure_errno("fill the bare map");

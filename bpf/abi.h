@@ -16,7 +16,7 @@
 #define WEIR_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
 #endif
 
-#define WEIR_ABI_VERSION 4
+#define WEIR_ABI_VERSION 5
 
 /* Sizes that both halves must agree on; every other limit is set when the object is loaded. */
 enum {

@@ -91,9 +91,11 @@ struct weir_backend {
     __u32 generation;      /* of this id's use: tells its users apart */
     __u32 max_connections; /* 0: no limit */
     __u32 live;            /* connections now */
-    __u32 failures;        /* consecutive: handshakes that failed, resets before any answer */
+    __u32 failures;        /* consecutive: handshakes that failed, resets before any answer; while
+                              somebody asks for ejection */
     __u64 opened;          /* connections ever */
-    __u64 failed;          /* of those, handshakes that failed */
+    __u64 failed;          /* of those, handshakes without an answer; while somebody asks for
+                              ejection, those that were refused too */
     __u8 is_local;         /* on this node */
     __u8 pad[7];
 };

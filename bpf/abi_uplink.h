@@ -57,12 +57,12 @@ struct weir_way {
 };
 WEIR_ASSERT_SIZE(struct weir_way, 24);
 
-/* weir_ways: ARRAY, backend id -> struct weir_backend_way: that of requests, for flows that begin
- * or have not sent for a tick. The XDP program's own, and nobody's afterwards. */
+/* weir_ways: ARRAY, backend id -> struct weir_backend_way: that of the requests of flows that
+ * begin, until they have asked for their own. The XDP program's own, and nobody's afterwards. */
 struct weir_backend_way {
     struct weir_way way;
     __u32 generation; /* the backend's */
-    __u32 pad;
+    __u32 ingress;    /* the interface they came in by: tables may differ */
 };
 WEIR_ASSERT_SIZE(struct weir_backend_way, 32);
 

@@ -6,28 +6,25 @@
 #include "service_health.h"
 #include "service_retry.h"
 
-/* Whether what becomes of connections is counted, besides handshakes without an answer. The agent
- * sets it while something asks for that: it is a call for each change of a connection's state. */
-volatile __u8 handshake_counts_all = 0;
-
-/* From the first SYN on, of connections that were given a backend: nobody else pays. */
+/* From the first SYN on, of connections that were given a backend: the others' timeouts and states
+ * call nobody. */
 static __always_inline void handshake_watch(struct bpf_sock_ops* ctx) {
     struct weir_socket* socket = socket_find_in_set(bpf_get_socket_cookie(ctx));
     int flags = BPF_SOCK_OPS_RTO_CB_FLAG;
 
     if (!socket || !socket->backend) return;
-    if (handshake_counts_all) flags |= BPF_SOCK_OPS_STATE_CB_FLAG;
+    if (health_is_watched) flags |= BPF_SOCK_OPS_STATE_CB_FLAG;
     socket->has_failed = 0;
     bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | flags);
 }
 
-/* The SYN is about to be sent again. */
+/* The SYN is about to be sent again, or given up. */
 static __always_inline void handshake_without_answer(struct bpf_sock_ops* ctx) {
     struct weir_socket* socket = socket_find_in_set(bpf_get_socket_cookie(ctx));
 
     if (!socket) return;
     health_handshake_failed(socket);
-    retry_handshake(ctx, socket);
+    if (!ctx->args[2]) retry_handshake(ctx, socket);
 }
 
 SEC("sockops")

@@ -54,6 +54,14 @@ static __always_inline int nat_is_due(const struct weir_nat* nat) {
     return nat->tick != (__u16)bpf_jiffies64();
 }
 
+static __always_inline void nat_touch(struct weir_nat* nat) {
+    __u16 tick = bpf_jiffies64();
+
+    if (likely(nat->tick == tick)) return;
+    nat->tick = tick;
+    nat->last_used = bpf_ktime_get_coarse_ns();
+}
+
 /* The key of the packets that answer those of this one. */
 static __always_inline void nat_reverse(const struct weir_nat_key* key, struct weir_nat_key* back) {
     back->source = key->destination;

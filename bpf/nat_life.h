@@ -12,14 +12,6 @@
  * that a SYN begins another connection, and one to a backend's own address is never moved. */
 #define SERVICE_MOVED_IDLE (1000ull * 1000 * 1000)
 
-static __always_inline void nat_touch(struct weir_nat* nat) {
-    __u16 tick = bpf_jiffies64();
-
-    if (likely(nat->tick == tick)) return;
-    nat->tick = tick;
-    nat->last_used = bpf_ktime_get_coarse_ns();
-}
-
 /* When a packet of either direction was seen last. */
 static __noinline __u64 nat_last_used(const struct weir_nat_key* key, const struct weir_nat* nat) {
     struct weir_nat_key back = {.source = nat->destination,

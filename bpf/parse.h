@@ -51,6 +51,9 @@ struct packet {
     __u32 bytes;
 };
 
+#define FAMILY_V4 2 /* AF_INET, of <sys/socket.h> */
+#define FAMILY_V6 10
+
 #define WEIR_VLAN_TAGS 2
 #define WEIR_IPV6_EXTENSIONS 8
 
@@ -65,9 +68,6 @@ struct ipv6_start {
 };
 
 /* linux/icmp.h drags in the C library, which has no headers for this target. */
-#define FAMILY_V4 2 /* AF_INET, of <sys/socket.h> */
-#define FAMILY_V6 10
-
 #define ICMP_ECHOREPLY 0
 #define ICMP_DEST_UNREACH 3
 #define ICMP_SOURCE_QUENCH 4

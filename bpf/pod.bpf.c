@@ -36,6 +36,10 @@ static __always_inline int flow_judge(struct hook* hook, struct passage* passage
         }
     }
     result = services_on ? flow_recall_roles(hook, packet) : 0;
+    if (unlikely(result < 0)) { /* an answer that comes too late */
+        passage->from_initiator = 0;
+        passage->side = hook_side(hook->direction, 0);
+    }
     return result ? result : flow_open(hook, passage, packet, !!flow);
 }
 

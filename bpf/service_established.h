@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* The established way (established.h) through services: what a pod sends to a service costs one
- * lookup more than to its backend, its answers one more, any other packet none. */
+ * lookup more than to its backend, its answers one more, any other packet a look at one bit. */
 #ifndef WEIR_BPF_SERVICE_ESTABLISHED_H
 #define WEIR_BPF_SERVICE_ESTABLISHED_H
 
@@ -8,6 +8,13 @@
 #include "nat_life.h"
 #include "nat_plain.h"
 #include "service_return.h"
+
+_Static_assert(sizeof(struct weir_nat_key) == sizeof(struct weir_flow_key) &&
+                   __builtin_offsetof(struct weir_nat_key, source_port) ==
+                       __builtin_offsetof(struct weir_flow_key, low_port) &&
+                   __builtin_offsetof(struct weir_nat_key, protocol) ==
+                       __builtin_offsetof(struct weir_flow_key, protocol),
+               "one is copied as the other");
 
 static __always_inline void established_nat_key(const struct weir_flow_key* flow, int is_low,
                                                 struct weir_nat_key* key) {

@@ -7,6 +7,10 @@
 
 #include "service_socket.h"
 
+/* Whether somebody asks for ejection: consecutive failures are counted then, with what becomes of a
+ * connection after its SYN, a call for each change of its state. The agent sets it. */
+volatile __u8 health_is_watched = 0;
+
 static __always_inline struct weir_backend* health_backend(const struct weir_socket* socket) {
     return backend_lookup(socket->backend, socket->generation);
 }
@@ -18,7 +22,7 @@ static __always_inline void health_handshake_failed(struct weir_socket* socket) 
 
     if (!backend || socket->has_failed) return;
     socket->has_failed = 1;
-    __sync_fetch_and_add(&backend->failures, 1);
+    if (health_is_watched) __sync_fetch_and_add(&backend->failures, 1);
     __sync_fetch_and_add(&backend->failed, 1);
 }
 

@@ -2,6 +2,7 @@
 /* Services at the pod's hooks, packet by packet: what a pod sends to a service gets its backend
  * before policy judges it, and the answer gets the service's address back after. For packets that
  * no cgroup program translated: those carry the backend's address already, which is no service's.
+ * One of those that was moved to another backend comes by here as well.
  */
 #ifndef WEIR_BPF_SERVICE_POD_H
 #define WEIR_BPF_SERVICE_POD_H
@@ -16,14 +17,31 @@
 #include "service_return.h"
 #include "service_roles.h"
 
-/* The element for what a pod sends to a service, or to itself through one. */
+/* Both elements of a flow that was moved, before a new one to the backend's own address. */
+static __noinline int service_end_moved(const struct weir_nat_key* key,
+                                        const struct weir_nat* nat) {
+    struct weir_nat_key back = {.source = nat->destination,
+                                .destination = nat->source,
+                                .source_port = nat->destination_port,
+                                .destination_port = nat->source_port,
+                                .protocol = key->protocol};
+
+    bpf_map_delete_elem(&weir_nat, &back);
+    bpf_map_delete_elem(&weir_nat, key);
+    return 0;
+}
+
+/* The element for what a pod sends to a service, to itself through one, or to a backend from which
+ * its handshake was moved (service_retry.h). */
 static __always_inline struct weir_nat* service_find(const struct weir_nat_key* key,
                                                      const struct packet* packet, __u64 now) {
     struct weir_nat* nat = bpf_map_lookup_elem(&weir_nat, key);
 
     if (!nat) return 0;
     if (nat->flags & WEIR_NAT_REPLY) return nat->flags & WEIR_NAT_HAIRPIN ? nat : 0;
-    return nat_is_over(key, nat, packet->is_syn, now) ? 0 : nat;
+    if (!nat_is_over(key, nat, packet->is_syn, now)) return nat;
+    if (nat->flags & WEIR_NAT_MOVED) service_end_moved(key, nat);
+    return 0;
 }
 
 /* Translates what a pod sends. A pod may always talk to itself. */

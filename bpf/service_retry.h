@@ -73,7 +73,8 @@ static __always_inline int retry_is_due(struct retry* retry, const struct weir_s
                  retry->key.destination_port, IPPROTO_TCP, &retry->flow);
     }
     flow = bpf_map_lookup_elem(&weir_new_flows, &retry->flow);
-    if (!flow) return !!retry->flow_answer.protocol;
+    if (!flow) /* denied by policy, unless it was answered and lives elsewhere by now */
+        return retry->flow_answer.protocol && !bpf_map_lookup_elem(&weir_flows, &retry->flow);
     return (flow->state & WEIR_FLOW_EGRESS_LOCAL) && !flow->packets[1];
 }
 
@@ -122,8 +123,9 @@ static __noinline __u32 retry_choose(const struct weir_service_key* frontend,
     return walk.backend;
 }
 
-/* The pod's hooks find the flow with its new backend, and the old one's no more: what it may yet
- * answer is dropped. Returns whether there was room. */
+/* The pod's hooks find the flow with its new backend, and the old one's no more: what the first may
+ * yet answer is dropped, and what one between them answers is no flow's that the pod has. Returns
+ * whether there was room. */
 static __noinline int retry_translate(struct retry* retry, const struct weir_backend* backend,
                                       __u32 id) {
     retry->forward.source = retry->key.source;

@@ -11,8 +11,8 @@
 #define UPLINK_UDP_IDLE (120 * UPLINK_SECOND)
 /* A connection that nobody closed: longer than the two hours after which keepalive begins. */
 #define UPLINK_TCP_IDLE (9000 * UPLINK_SECOND)
-/* One that an end closed: the backend may wait for stragglers (TIME-WAIT). And one that nobody has
- * answered: then half of its SYNs were sent. */
+/* One that an end closed: the backend may wait for stragglers (TIME-WAIT). And one whose SYN was
+ * sent that long ago and not answered. */
 #define UPLINK_CLOSED_IDLE (60 * UPLINK_SECOND)
 
 #define TCP_FIN_OR_RST 0x05
@@ -142,16 +142,30 @@ static __noinline int uplink_mend(const struct weir_nat_key* key, const struct w
     return !nat_insert_outside(&back, &reply);
 }
 
-/* Makes the requests' element, for there is an answer, whose element this is. */
+/* Whether both make the same of a packet. */
+static __always_inline int uplink_is_same(const struct weir_nat* one,
+                                          const struct weir_nat* other) {
+    return one->source_port == other->source_port &&
+           one->destination_port == other->destination_port &&
+           address_equals(&one->source, &other->source) &&
+           address_equals(&one->destination, &other->destination);
+}
+
+/* Makes the requests' element, for there is an answer, whose element this is. Where another backend
+ * has answered before, the flow is that one's. */
 static __noinline void uplink_confirm(const struct weir_nat_key* key, struct weir_nat* reply) {
     struct weir_nat_key request;
     struct weir_nat forward = *reply;
+    const struct weir_nat* known;
 
     uplink_answer_key(reply, key->protocol, &request);
     uplink_turn(key, &forward);
     forward.flags = 0;
+    if (nat_insert_outside(&request, &forward)) {
+        known = nat_lookup_outside(&request);
+        if (!known || !uplink_is_same(known, &forward)) return;
+    }
     reply->flags &= ~WEIR_NAT_PENDING;
-    nat_insert_outside(&request, &forward);
 }
 
 /* Notes that the flow lives. Once a second it asks for the answers' element; returns 0 if another

@@ -35,10 +35,7 @@ struct port_search {
 static __always_inline int port_is_own(struct port_search* search, struct weir_nat* known) {
     struct weir_nat* reply = &search->reply;
 
-    if (known->destination_port != reply->destination_port ||
-        !address_equals(&known->destination, &reply->destination) ||
-        known->source_port != reply->source_port || !address_equals(&known->source, &reply->source))
-        return 0;
+    if (!uplink_is_same(known, reply)) return 0;
     if (!(known->flags & WEIR_NAT_PENDING)) reply->flags &= ~WEIR_NAT_PENDING;
     if (!(reply->flags & WEIR_NAT_PENDING)) known->flags &= ~WEIR_NAT_PENDING;
     known->last_used = reply->last_used;
@@ -148,10 +145,13 @@ static __always_inline int uplink_insert(const struct weir_nat_key* key, struct 
     if (found == PORT_NEW) uplink_count_opened(forward);
     if ((forward->flags & WEIR_NAT_PENDING) || !nat_insert_outside(key, forward))
         return uplink_step_of(key, forward);
-    /* Another CPU was faster with the same flow. */
-    uplink_answer_key(forward, key->protocol, &back);
-    if (!(forward->flags & WEIR_NAT_DSR)) bpf_map_delete_elem(&weir_uplink_nat, &back);
+    /* Another CPU was faster with the same flow: its port may be this one's too. */
     known = nat_lookup_outside(key);
+    if (!(forward->flags & WEIR_NAT_DSR) && found == PORT_NEW &&
+        (!known || !uplink_is_same(known, forward))) {
+        uplink_answer_key(forward, key->protocol, &back);
+        bpf_map_delete_elem(&weir_uplink_nat, &back);
+    }
     if (!known) return UPLINK_NOT_LET_BY(WEIR_UPLINK_NO_PORT);
     *forward = *known;
     return uplink_step_of(key, forward);

@@ -224,7 +224,7 @@ static __noinline int host_answer(struct __sk_buff* skb) {
     if (!nat || !(nat->flags & WEIR_NAT_REPLY) || uplink_step_of(&key, nat) != STEP_NONE)
         return VERDICT_NEXT;
     if (packet.tcp_flags & TCP_FIN_OR_RST) nat->flags |= WEIR_NAT_CLOSING;
-    nat->last_used = bpf_ktime_get_coarse_ns();
+    nat_touch(nat);
     nat_write(skb, &packet, nat);
     return VERDICT_NEXT;
 }

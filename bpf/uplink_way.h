@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* The ways that frames go, remembered for a tick of the clock: of a flow in its own element, of all
- * requests to a backend by its id. A CPU may read one that another writes just then: where a route
- * changes in that tick, one frame may go astray. */
+/* The ways that frames go, remembered for a tick of the clock: of a flow in its own element, of
+ * those that begin by the backend's id. A CPU may read one that another writes just then: where a
+ * route changes in that tick, one frame may go astray. */
 #ifndef WEIR_BPF_UPLINK_WAY_H
 #define WEIR_BPF_UPLINK_WAY_H
 
@@ -17,11 +17,6 @@ struct {
 /* length: of the packet that is to go it, from its IP header on. */
 static __always_inline int way_is_good(const struct weir_way* way, __u32 tick, __u32 length) {
     return way->ifindex && way->tick == tick && length <= way->mtu;
-}
-
-/* For what this element translates; 0: it is an answer, which goes to a client. */
-static __always_inline struct weir_backend_way* way_of_backend(const struct weir_nat* nat) {
-    return nat->flags & WEIR_NAT_REPLY ? 0 : bpf_map_lookup_elem(&weir_ways, &nat->backend);
 }
 
 /* Asks the node's tables. Returns whether there is a way, to a neighbour that is known. */
@@ -42,26 +37,34 @@ static __noinline int way_ask(struct xdp_md* ctx, const struct packet* packet,
     return 1;
 }
 
+/* The way of a flow that begins: that of another to the same backend, or asked for. */
+static __always_inline int way_of_backend(struct xdp_md* ctx, const struct packet* packet,
+                                          const struct weir_nat* nat, __u32 length,
+                                          struct weir_way* way) {
+    struct weir_backend_way* shared = bpf_map_lookup_elem(&weir_ways, &nat->backend);
+
+    if (!shared) return way_ask(ctx, packet, nat, length, way);
+    *way = shared->way;
+    if (shared->generation == nat->generation && shared->ingress == ctx->ingress_ifindex &&
+        way_is_good(way, bpf_jiffies64(), length))
+        return 1;
+    if (!way_ask(ctx, packet, nat, length, way)) return 0;
+    shared->way = *way;
+    shared->generation = nat->generation;
+    shared->ingress = ctx->ingress_ifindex;
+    return 1;
+}
+
 /* The way for a packet of this length, asked for where it is not known. known: the flow's; 0: the
- * flow is new. Returns whether there is one. */
+ * flow begins. Returns whether there is one. */
 static __always_inline int way_find(struct xdp_md* ctx, const struct packet* packet,
                                     const struct weir_nat* nat, __u32 length,
                                     struct weir_way* known, struct weir_way* way) {
-    __u32 tick = bpf_jiffies64();
-    struct weir_backend_way* shared;
-
-    if (known) *way = *known;
-    if (likely(known && way_is_good(way, tick, length))) return 1;
-    shared = way_of_backend(nat);
-    if (shared && shared->generation == nat->generation) *way = shared->way;
-    if (!shared || shared->generation != nat->generation || !way_is_good(way, tick, length)) {
-        if (!way_ask(ctx, packet, nat, length, way)) return 0;
-        if (shared) {
-            shared->way = *way;
-            shared->generation = nat->generation;
-        }
-    }
-    if (known) *known = *way;
+    if (!known) return way_of_backend(ctx, packet, nat, length, way);
+    *way = *known;
+    if (likely(way_is_good(way, bpf_jiffies64(), length))) return 1;
+    if (!way_ask(ctx, packet, nat, length, way)) return 0;
+    *known = *way;
     return 1;
 }
 

@@ -59,8 +59,8 @@ const bpf_program* HandshakeObject::program() const {
     return skeleton_->progs.weir_sock_ops;
 }
 
-void HandshakeObject::count_all(bool is_wanted) const {
-    skeleton_->bss->handshake_counts_all = is_wanted;
+void HandshakeObject::watch_health(bool is_wanted) const {
+    skeleton_->bss->health_is_watched = is_wanted;
 }
 
 } // namespace weir

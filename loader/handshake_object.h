@@ -24,7 +24,7 @@ public:
 
     const bpf_program* program() const;
     // See ServiceDataplane::watch_health().
-    void count_all(bool is_wanted) const;
+    void watch_health(bool is_wanted) const;
 
 private:
     struct Destroyer {

@@ -178,7 +178,7 @@ Result<> ServiceDataplane::attach(const fs::path& cgroup) {
 }
 
 void ServiceDataplane::watch_health(bool is_wanted) const {
-    state_->handshake->count_all(is_wanted);
+    state_->handshake->watch_health(is_wanted);
 }
 
 Result<> ServiceDataplane::detach() {

@@ -52,10 +52,11 @@ public:
     // before. From pods whose Dataplane was opened in the same folder before this one, a handshake
     // that gets no answer goes on to another backend. Precondition: maps().backends is acquired.
     Result<> attach(const std::filesystem::path& cgroup);
-    // Whether refused handshakes and connections that are reset are counted as a backend's failures
-    // too, besides handshakes without an answer: of TCP connections that begin from now on. Off at
-    // first. Adds half a microsecond to every connection to a service, so only where one asks for
-    // ejection.
+    // Whether a backend's consecutive failures are counted (weir_backend::failures), of TCP
+    // connections that begin from now on: handshakes without an answer or refused, and connections
+    // that are reset early. Off at first: then weir_backend::failed alone counts handshakes without
+    // an answer. For as long as a service asks for ejection: it is a call for each change of a
+    // connection's state.
     void watch_health(bool is_wanted) const;
     // Takes all off. Connections stay as they are. Nothing attached: no error.
     Result<> detach();

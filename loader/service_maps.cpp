@@ -29,6 +29,11 @@ Sizes by_name(const ServiceSizes& sizes) {
 
 } // namespace
 
+void ServiceMaps::hint(const weir_service_key& frontend) const {
+    const std::uint32_t bit = WEIR_HINT_BIT(frontend.address.words, frontend.port);
+    __atomic_fetch_or(&hints[bit / 64], std::uint64_t{1} << (bit % 64), __ATOMIC_RELAXED);
+}
+
 bool is_service_map(std::string_view name) {
     return std::ranges::any_of(by_name({}), [&](const auto& map) { return name == map.first; });
 }

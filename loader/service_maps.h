@@ -38,6 +38,9 @@ struct ServiceMaps {
     Map<weir_source_range, std::uint8_t> sources;
     Map<weir_affinity_key, weir_affinity> affinities;
     ArrayView<weir_socket_set> sockets; // the programs' own
+
+    // Sets the frontend's bit in weir_hints.
+    void hint(const weir_service_key& frontend) const;
 };
 
 bool is_service_map(std::string_view name);

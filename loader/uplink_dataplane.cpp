@@ -10,8 +10,10 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <iterator>
 #include <optional>
 #include <set>
 
@@ -249,6 +251,8 @@ Result<UplinkOutcomes> UplinkDataplane::outcomes() const {
 
 std::vector<MapInfo> UplinkDataplane::map_infos() const {
     auto infos = weir::map_infos(state_->tc->obj);
+    std::ranges::copy_if(weir::map_infos(state_->xdp->obj), std::back_inserter(infos),
+                         [](const MapInfo& info) { return info.name == "weir_ways"; });
     std::erase_if(infos,
                   [this](const MapInfo& info) { return state_->service_maps.contains(info.name); });
     return infos;

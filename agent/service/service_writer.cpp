@@ -22,17 +22,12 @@ void store(weir_backend& backend, const BackendUpdate& update) {
     }
 }
 
-void set_hint(const ServiceMaps& maps, const weir_service_key& frontend) {
-    const std::uint32_t bit = WEIR_HINT_BIT(frontend.address.words, frontend.port);
-    __atomic_fetch_or(&maps.hints[bit / 64], std::uint64_t{1} << (bit % 64), __ATOMIC_RELAXED);
-}
-
 Result<> write_frontends(const ServiceMaps& maps, const ServiceTransaction& transaction) {
     for (const auto& range : transaction.new_sources) {
         if (auto written = maps.sources.update(range, 1); !written) return written;
     }
     for (const auto& [key, service] : transaction.services) {
-        set_hint(maps, key);
+        maps.hint(key);
         if (auto written = maps.services.update(key, service); !written) return written;
     }
     for (const auto& key : transaction.gone_services) {
@@ -70,7 +65,7 @@ void renew_hints(const ServiceMaps& maps, const ServiceState& state) {
     for (std::uint32_t i = 0; i < maps.hints.size(); ++i)
         __atomic_store_n(&maps.hints[i], 0, __ATOMIC_RELAXED);
     for (const auto& [key, service] : state.services)
-        set_hint(maps, key);
+        maps.hint(key);
 }
 
 Result<ServiceState> read_services(const ServiceMaps& maps) {

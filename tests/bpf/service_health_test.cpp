@@ -108,7 +108,22 @@ TEST_P(ServiceHealthTest, AConnectionThatWasAnsweredOrClosedInOrderIsNoFailure) 
     EXPECT_EQ(failures(), 0u);
 }
 
-TEST_P(ServiceHealthTest, NobodyCountsUnlessAsked) {
+// So that a rule which comes later ejects nobody for what was long ago.
+TEST_P(ServiceHealthTest, UnlessAskedATimeoutIsCountedAndNoConsecutiveFailure) {
+    dataplane().watch_health(false);
+    TestSocket listener = stream(), first = stream();
+    ASSERT_EQ(listener.bind({GetParam().backends[0], kBackendPort}), 0);
+    ASSERT_EQ(::listen(listener.fd(), 0), 0);
+    ASSERT_EQ(first.connect(service()), 0);
+    TestSocket second(GetParam().family, SOCK_STREAM | SOCK_NONBLOCK);
+    ASSERT_EQ(second.connect(service()), EINPROGRESS);
+    for (int i = 0; i < 200 && failed() == 0; ++i)
+        ::usleep(20'000);
+    EXPECT_EQ(failed(), 1u);
+    EXPECT_EQ(failures(), 0u);
+}
+
+TEST_P(ServiceHealthTest, UnlessAskedARefusalIsNotCounted) {
     dataplane().watch_health(false);
     EXPECT_EQ(stream().connect(service()), ECONNREFUSED);
     EXPECT_EQ(failed(), 0u);

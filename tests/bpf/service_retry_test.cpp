@@ -86,6 +86,10 @@ TEST_F(ServiceRetryTest, ALaterConnectionToTheBackendsOwnAddressIsNotMoved) {
             expect_ingress(reply, reply);
         }
     }
+    int elements = 0;
+    EXPECT_TRUE(
+        dataplane().maps().translations->for_each([&](const auto&, const auto&) { ++elements; }));
+    EXPECT_EQ(elements, 0);
 }
 
 } // namespace

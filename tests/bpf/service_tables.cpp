@@ -54,8 +54,7 @@ void ServiceTables::clear() {
 }
 
 void ServiceTables::write(const weir_service_key& key, const weir_service& service) {
-    const std::uint32_t bit = WEIR_HINT_BIT(key.address.words, key.port);
-    maps_->hints[bit / 64] |= std::uint64_t{1} << (bit % 64);
+    maps_->hint(key);
     ASSERT_TRUE(maps_->services.update(key, service));
     frontends_.push_back(key);
 }
