@@ -9,8 +9,10 @@
 namespace weir {
 namespace {
 
+constexpr const char* kSuffix = ":hostPort"; // no object's name has a colon
+
 ObjectName name_of(const Pod& pod, const std::optional<Address>& at) {
-    const std::string suffix = at ? ":hostPort@" + at->to_string() : ":hostPort";
+    const std::string suffix = at ? kSuffix + ("@" + at->to_string()) : kSuffix;
     return {pod.name.ns, Symbol(pod.name.name.get() + suffix)};
 }
 
@@ -69,6 +71,13 @@ std::vector<SharedObject> host_port_objects(const Pod& pod) {
         }
     }
     return objects;
+}
+
+std::optional<ObjectName> host_port_pod(const ObjectName& service) {
+    const std::string& name = service.name.get();
+    const auto suffix = name.find(kSuffix);
+    if (suffix == std::string::npos) return std::nullopt;
+    return ObjectName{service.ns, Symbol(name.substr(0, suffix))};
 }
 
 } // namespace weir

@@ -3,6 +3,7 @@
 // Service with a node port, on the pod's node alone, whose one endpoint is the pod.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "policy/model.h"
@@ -13,5 +14,8 @@ namespace weir {
 // at the node's addresses, and one for each hostIP. Their names are no Service's: "web-0:hostPort".
 // None of a pod that has ended or is in the host's network.
 std::vector<SharedObject> host_port_objects(const Pod& pod);
+
+// The pod whose host ports the Service of this name stands for; nothing: it is a Service.
+std::optional<ObjectName> host_port_pod(const ObjectName& service);
 
 } // namespace weir

@@ -8,6 +8,7 @@
 
 #include "agent/flow/flow_record.h"
 #include "bpf/abi_uplink.h"
+#include "policy/host_ports.h"
 #include "policy/route_reference.h"
 
 namespace weir {
@@ -41,6 +42,11 @@ std::vector<std::string> route_notes(const ServiceIndex& index, const TrafficRou
     return notes;
 }
 
+std::string owner_text(const ObjectName& service) {
+    const auto pod = host_port_pod(service);
+    return pod ? "the hostPort of Pod " + pod->to_string() : "Service " + service.to_string();
+}
+
 } // namespace
 
 std::string frontend_text(const weir_service_key& key) {
@@ -60,7 +66,7 @@ std::vector<ServiceProblem> service_problems(const ServiceCompiler& compiler) {
     std::vector<ServiceProblem> problems;
     using Cause = ServiceProblem::Cause;
     const auto add = [&problems](Cause cause, const ObjectName& service, const std::string& note) {
-        const std::string object = "Service " + service.to_string();
+        const std::string object = owner_text(service);
         problems.push_back({cause, service, object, note, object + ": " + note});
     };
     for (const auto& misfit : compiler.misfits()) {
@@ -72,9 +78,8 @@ std::vector<ServiceProblem> service_problems(const ServiceCompiler& compiler) {
     for (const auto& collision : compiler.claims().collisions()) {
         if (collision.key.scope != WEIR_SCOPE_INTERNAL) continue; // told once
         add(Cause::kTaken, collision.loser,
-            fmt::format("{} is Service {}'s, which is older; give one of them another address or "
-                        "port",
-                        frontend_text(collision.key), collision.winner.to_string()));
+            fmt::format("{} belongs to {}; give one of them another address or port",
+                        frontend_text(collision.key), owner_text(collision.winner)));
     }
     for (const auto& [name, record] : compiler.index().records()) {
         for (const auto& route : record.routes) {

@@ -17,7 +17,7 @@ struct ServiceProblem {
     };
     Cause cause = Cause::kNoRoom;
     ObjectName service; // that it is about
-    std::string object; // "Service shop/web"
+    std::string object; // "Service shop/web", "the hostPort of Pod shop/web-0"
     std::string note;   // names the remedy
     std::string text;   // the same, and the object
 };

@@ -2,6 +2,7 @@
 // hostPort: the node's port leads to its pod.
 #include <gmock/gmock.h>
 
+#include "agent/service/service_problems.h"
 #include "tests/agent/service/service_lab.h"
 
 namespace weir::test {
@@ -78,6 +79,12 @@ TEST(HostPorts, ThatAreNodePortsAreTheServices) {
                 "type: NodePort\nclusterIP: 10.96.0.1\nports: [{port: 80, nodePort: 30080}]") +
         slice("api", {ready("10.1.0.7")}));
     EXPECT_EQ(lab.outside("192.0.2.1:30080"), "10.1.0.7:8080");
+    std::vector<std::string> told;
+    for (const auto& problem : service_problems(lab.compiler()))
+        told.push_back(problem.text);
+    EXPECT_THAT(told, ::testing::Contains(
+                          "the hostPort of Pod shop/web: 192.0.2.1:30080/TCP belongs to Service "
+                          "shop/api; give one of them another address or port"));
     lab.remove(Kind::kService, "api");
     EXPECT_EQ(lab.outside("192.0.2.1:30080"), "10.1.0.1:80");
 }
