@@ -7,6 +7,11 @@
 #include "agent/kube/unknown_field.h"
 
 namespace weir {
+namespace {
+
+constexpr std::size_t kLongestName = 317; // a label's key: its prefix, '/' and its name
+
+} // namespace
 
 Field Field::operator[](std::string_view name) const {
     const Value* member = value_ == nullptr ? nullptr : value_->find(name);
@@ -18,11 +23,10 @@ std::string Field::path() const {
     std::string path = parent_->path();
     if (name_.empty()) return path + "[" + std::to_string(index_) + "]";
     // As kubectl writes it: keys that are no identifiers stand in brackets.
-    if (name_.find_first_of("./") != std::string_view::npos) {
-        return path + "[" + std::string(name_) + "]";
-    }
+    const std::string name = printable(name_, kLongestName);
+    if (name_.find_first_of("./") != std::string_view::npos) return path + "[" + name + "]";
     if (!path.empty()) path += '.';
-    return path + std::string(name_);
+    return path + name;
 }
 
 std::optional<std::string_view> Field::string() const {

@@ -125,12 +125,16 @@ std::optional<std::uint8_t> parse_protocol(std::string_view text) {
     return std::nullopt;
 }
 
-std::string quote(std::string_view text) {
-    std::string quoted = "'";
-    for (const char c : text.substr(0, kQuotedLength)) {
-        quoted += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+std::string printable(std::string_view text, std::size_t most) {
+    std::string shown;
+    for (const char c : text.substr(0, most)) {
+        shown += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
     }
-    return quoted + (text.size() > kQuotedLength ? "...'" : "'");
+    return text.size() > most ? shown + "..." : shown;
+}
+
+std::string quote(std::string_view text) {
+    return "'" + printable(text, kQuotedLength) + "'";
 }
 
 } // namespace weir

@@ -3,6 +3,7 @@
 // wrong with the text, or nothing.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,6 +26,9 @@ inline bool is_digit(char c) { // of ASCII, whatever the locale
 
 // "TCP", "UDP" or "SCTP" to IPPROTO_*.
 std::optional<std::uint8_t> parse_protocol(std::string_view text);
+
+// Without control characters, and cut after so many bytes: a message is one line.
+std::string printable(std::string_view text, std::size_t most);
 
 // A text as a message shows it: quoted, cut when long, without control characters.
 std::string quote(std::string_view text);

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
@@ -365,6 +366,17 @@ TEST(DecodeFile, TruncatedAnywhereItNeverCrashes) {
             static_cast<void>(decode_file("f", std::string_view(text).substr(length)));
         }
     }
+}
+
+// Whatever the keys of a file are: logs and CI read line by line.
+TEST(DecodeFile, AProblemIsOneLine) {
+    const DecodedFile file = decode_file("f.yaml",
+                                         "apiVersion: v1\nkind: Namespace\nmetadata: {name: x, "
+                                         "\"a\\nb\\x7f\": 1, labels: {\"c\\nd\": []}}\n");
+    EXPECT_EQ(file.problems.size(), 3U); // of the labels both the key and the value are wrong
+    EXPECT_EQ(std::ranges::count(file.problems, "metadata.a?b?", &Problem::field), 1);
+    for (const auto& problem : file.problems)
+        EXPECT_EQ(to_string(problem).find('\n'), std::string::npos) << to_string(problem);
 }
 
 } // namespace
