@@ -28,6 +28,18 @@ protected:
     static Fd accept(const TestSocket& listener) {
         return Fd(::accept(listener.fd(), nullptr, nullptr));
     }
+    // The listener's queue is full, so that the client's SYN is not answered.
+    struct Unanswered {
+        TestSocket listener, first, client;
+    };
+    Unanswered connect_in_vain() const {
+        Unanswered made{stream(), stream(), {GetParam().family, SOCK_STREAM | SOCK_NONBLOCK}};
+        EXPECT_EQ(made.listener.bind({GetParam().backends[0], kBackendPort}), 0);
+        EXPECT_EQ(::listen(made.listener.fd(), 0), 0);
+        EXPECT_EQ(made.first.connect(service()), 0);
+        EXPECT_EQ(made.client.connect(service()), EINPROGRESS);
+        return made;
+    }
     static void reset(Fd connection) {
         const linger at_once{.l_onoff = 1, .l_linger = 0};
         ::setsockopt(connection.value(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
@@ -55,29 +67,19 @@ TEST_P(ServiceHealthTest, RefusedHandshakesAreCountedUntilOneSucceeds) {
 }
 
 TEST_P(ServiceHealthTest, AHandshakeWithoutAnAnswerIsCountedOnceAndAtTheFirstRetransmission) {
-    TestSocket listener = stream(), first = stream();
-    ASSERT_EQ(listener.bind({GetParam().backends[0], kBackendPort}), 0);
-    ASSERT_EQ(::listen(listener.fd(), 0), 0);
-    ASSERT_EQ(first.connect(service()), 0); // fills the queue: the next SYN is not answered
-    TestSocket second(GetParam().family, SOCK_STREAM | SOCK_NONBLOCK);
-    ASSERT_EQ(second.connect(service()), EINPROGRESS);
+    Unanswered connection = connect_in_vain();
     EXPECT_EQ(failed(), 0u);
     for (int i = 0; i < 200 && failed() == 0; ++i)
         ::usleep(20'000);
     EXPECT_EQ(failed(), 1u);
     EXPECT_EQ(failures(), 1u);
-    second.close();
+    connection.client.close();
     EXPECT_EQ(failed(), 1u);
 }
 
 TEST_P(ServiceHealthTest, AProcessThatGivesUpIsNoFailure) {
-    TestSocket listener = stream(), first = stream();
-    ASSERT_EQ(listener.bind({GetParam().backends[0], kBackendPort}), 0);
-    ASSERT_EQ(::listen(listener.fd(), 0), 0);
-    ASSERT_EQ(first.connect(service()), 0);
-    TestSocket second(GetParam().family, SOCK_STREAM | SOCK_NONBLOCK);
-    ASSERT_EQ(second.connect(service()), EINPROGRESS);
-    second.close();
+    Unanswered connection = connect_in_vain();
+    connection.client.close();
     EXPECT_EQ(failed(), 0u);
     EXPECT_EQ(failures(), 0u);
 }
@@ -111,12 +113,7 @@ TEST_P(ServiceHealthTest, AConnectionThatWasAnsweredOrClosedInOrderIsNoFailure) 
 // So that a rule which comes later ejects nobody for what was long ago.
 TEST_P(ServiceHealthTest, UnlessAskedATimeoutIsCountedAndNoConsecutiveFailure) {
     dataplane().watch_health(false);
-    TestSocket listener = stream(), first = stream();
-    ASSERT_EQ(listener.bind({GetParam().backends[0], kBackendPort}), 0);
-    ASSERT_EQ(::listen(listener.fd(), 0), 0);
-    ASSERT_EQ(first.connect(service()), 0);
-    TestSocket second(GetParam().family, SOCK_STREAM | SOCK_NONBLOCK);
-    ASSERT_EQ(second.connect(service()), EINPROGRESS);
+    const Unanswered connection = connect_in_vain();
     for (int i = 0; i < 200 && failed() == 0; ++i)
         ::usleep(20'000);
     EXPECT_EQ(failed(), 1u);
