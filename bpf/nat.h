@@ -62,6 +62,15 @@ static __always_inline void nat_touch(struct weir_nat* nat) {
     nat->last_used = bpf_ktime_get_coarse_ns();
 }
 
+static __always_inline void nat_key_of(const struct packet* packet, struct weir_nat_key* key) {
+    key->source = packet->source;
+    key->destination = packet->destination;
+    key->source_port = packet->source_port;
+    key->destination_port = packet->destination_port;
+    key->protocol = packet->protocol;
+    __builtin_memset(key->pad, 0, sizeof(key->pad));
+}
+
 /* The key of the packets that answer those of this one. */
 static __always_inline void nat_reverse(const struct weir_nat_key* key, struct weir_nat_key* back) {
     back->source = key->destination;
@@ -70,6 +79,25 @@ static __always_inline void nat_reverse(const struct weir_nat_key* key, struct w
     back->destination_port = key->source_port;
     back->protocol = key->protocol;
     __builtin_memset(back->pad, 0, sizeof(back->pad));
+}
+
+/* The key of the packets that answer what this element translates. */
+static __always_inline void nat_answer_key(const struct weir_nat* nat, __u8 protocol,
+                                           struct weir_nat_key* back) {
+    back->source = nat->destination;
+    back->destination = nat->source;
+    back->source_port = nat->destination_port;
+    back->destination_port = nat->source_port;
+    back->protocol = protocol;
+    __builtin_memset(back->pad, 0, sizeof(back->pad));
+}
+
+/* Whether both make the same of a packet. */
+static __always_inline int nat_is_same(const struct weir_nat* one, const struct weir_nat* other) {
+    return one->source_port == other->source_port &&
+           one->destination_port == other->destination_port &&
+           address_equals(&one->source, &other->source) &&
+           address_equals(&one->destination, &other->destination);
 }
 
 /* A flow's hash, for Maglev: the same on every node, for the same packet. */

@@ -14,13 +14,11 @@
 
 /* When a packet of either direction was seen last. */
 static __noinline __u64 nat_last_used(const struct weir_nat_key* key, const struct weir_nat* nat) {
-    struct weir_nat_key back = {.source = nat->destination,
-                                .destination = nat->source,
-                                .source_port = nat->destination_port,
-                                .destination_port = nat->source_port,
-                                .protocol = key->protocol};
-    const struct weir_nat* reply = bpf_map_lookup_elem(&weir_nat, &back);
+    struct weir_nat_key back;
+    const struct weir_nat* reply;
 
+    nat_answer_key(nat, key->protocol, &back);
+    reply = bpf_map_lookup_elem(&weir_nat, &back);
     return reply && reply->last_used > nat->last_used ? reply->last_used : nat->last_used;
 }
 

@@ -31,11 +31,7 @@ static __always_inline int nat_take(const struct weir_nat_key* back, const struc
 
     if (!bpf_map_update_elem(&weir_nat, back, reply, BPF_NOEXIST)) return 1;
     known = bpf_map_lookup_elem(&weir_nat, back);
-    if (!known || !address_equals(&known->source, &reply->source) ||
-        !address_equals(&known->destination, &reply->destination) ||
-        known->source_port != reply->source_port ||
-        known->destination_port != reply->destination_port)
-        return 0;
+    if (!known || !nat_is_same(known, reply)) return 0;
     return !bpf_map_update_elem(&weir_nat, back, reply, BPF_ANY); /* this flow's, from before */
 }
 

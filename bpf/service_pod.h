@@ -20,12 +20,9 @@
 /* Both elements of a flow that was moved, before a new one to the backend's own address. */
 static __noinline int service_end_moved(const struct weir_nat_key* key,
                                         const struct weir_nat* nat) {
-    struct weir_nat_key back = {.source = nat->destination,
-                                .destination = nat->source,
-                                .source_port = nat->destination_port,
-                                .destination_port = nat->source_port,
-                                .protocol = key->protocol};
+    struct weir_nat_key back;
 
+    nat_answer_key(nat, key->protocol, &back);
     bpf_map_delete_elem(&weir_nat, &back);
     bpf_map_delete_elem(&weir_nat, key);
     return 0;
@@ -137,10 +134,7 @@ __noinline int service_forget(struct __sk_buff* skb) {
     nat_reverse(&key, &back);
     reply = bpf_map_lookup_elem(&weir_nat, &back);
     if (!reply) return 0;
-    key.source = reply->destination;
-    key.destination = reply->source;
-    key.source_port = reply->destination_port;
-    key.destination_port = reply->source_port;
+    nat_answer_key(reply, key.protocol, &key);
     bpf_map_delete_elem(&weir_nat, &key);
     bpf_map_delete_elem(&weir_nat, &back);
     return 0;

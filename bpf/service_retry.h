@@ -61,11 +61,7 @@ static __always_inline int retry_is_due(struct retry* retry, const struct weir_s
     if (moved && (moved->flags & WEIR_NAT_MOVED) && moved->backend == socket->backend &&
         moved->generation == socket->generation) {
         moved->last_used = bpf_ktime_get_coarse_ns(); /* it serves this SYN, if no other does */
-        retry->flow_answer.source = moved->destination;
-        retry->flow_answer.destination = moved->source;
-        retry->flow_answer.source_port = moved->destination_port;
-        retry->flow_answer.destination_port = moved->source_port;
-        retry->flow_answer.protocol = IPPROTO_TCP;
+        nat_answer_key(moved, IPPROTO_TCP, &retry->flow_answer);
         flow_key(&moved->source, &moved->destination, moved->source_port, moved->destination_port,
                  IPPROTO_TCP, &retry->flow);
     } else {

@@ -16,15 +16,6 @@ enum translation {
     TRANSLATION_RETURNED = 4  /* it is for the pod itself, and on its way back */
 };
 
-static __always_inline void nat_key_of(const struct packet* packet, struct weir_nat_key* key) {
-    key->source = packet->source;
-    key->destination = packet->destination;
-    key->source_port = packet->source_port;
-    key->destination_port = packet->destination_port;
-    key->protocol = packet->protocol;
-    __builtin_memset(key->pad, 0, sizeof(key->pad));
-}
-
 /* What the maps of translated flows say of a flow that the hook does not know. */
 enum recall {
     RECALL_NOTHING = 0,

@@ -44,7 +44,7 @@ static __always_inline int uplink_decide(const struct packet* packet, struct dec
     struct weir_uplink_nat* known;
     int step;
 
-    uplink_key(packet, &decision->key);
+    nat_key_of(packet, &decision->key);
     known = decide_known(packet, &decision->key, &step);
     if (likely(known)) {
         decision->nat = &known->nat;
@@ -63,7 +63,7 @@ static __always_inline int uplink_decide_inner(const struct packet* packet,
     struct weir_uplink_nat* known;
     int step;
 
-    uplink_key(packet, &decision->key);
+    nat_key_of(packet, &decision->key);
     known = decide_known(packet, &decision->key, &step);
     if (likely(known)) {
         decision->nat = &known->nat;

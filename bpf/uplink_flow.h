@@ -26,15 +26,6 @@ enum uplink_step {
     STEP_RELAY = 4        /* an ICMP error that is translated already, sent on */
 };
 
-static __always_inline void uplink_key(const struct packet* packet, struct weir_nat_key* key) {
-    key->source = packet->source;
-    key->destination = packet->destination;
-    key->source_port = packet->source_port;
-    key->destination_port = packet->destination_port;
-    key->protocol = packet->protocol;
-    __builtin_memset(key->pad, 0, sizeof(key->pad));
-}
-
 /* Elements of answers that a pod here gives are not for the uplink. */
 static __always_inline int uplink_step_of(const struct weir_nat_key* key,
                                           const struct weir_nat* nat) {
@@ -42,17 +33,6 @@ static __always_inline int uplink_step_of(const struct weir_nat_key* key,
         return address_equals(&key->destination, &nat->destination) ? STEP_NONE : STEP_FORWARD;
     if (nat->flags & WEIR_NAT_DSR) return STEP_ENCAPSULATE;
     return address_equals(&key->source, &nat->source) ? STEP_LOCAL : STEP_FORWARD;
-}
-
-/* The key of the packets that answer what this element translates. */
-static __always_inline void uplink_answer_key(const struct weir_nat* nat, __u8 protocol,
-                                              struct weir_nat_key* back) {
-    back->source = nat->destination;
-    back->destination = nat->source;
-    back->source_port = nat->destination_port;
-    back->destination_port = nat->source_port;
-    back->protocol = protocol;
-    __builtin_memset(back->pad, 0, sizeof(back->pad));
 }
 
 static __always_inline __u64 uplink_idle_limit(__u8 protocol, __u32 flags) {
@@ -64,16 +44,13 @@ static __always_inline __u64 uplink_idle_limit(__u8 protocol, __u32 flags) {
  * long as it takes. back: that element's key. */
 static __noinline int uplink_is_stale(const struct weir_nat_key* back, const struct weir_nat* reply,
                                       __u64 now) {
-    struct weir_nat_key key = {.source = reply->destination,
-                               .destination = reply->source,
-                               .source_port = reply->destination_port,
-                               .destination_port = reply->source_port,
-                               .protocol = back->protocol};
+    struct weir_nat_key key;
     const struct weir_nat* request;
     __u64 last_used = reply->last_used;
     __u32 flags = reply->flags;
 
     if ((__s64)(now - last_used) <= (__s64)UPLINK_CLOSED_IDLE) return 0; /* the least of all */
+    nat_answer_key(reply, back->protocol, &key);
     request = nat_lookup_outside(&key);
     if (request) {
         flags |= request->flags;
@@ -111,7 +88,7 @@ static __noinline void uplink_forget(const struct weir_nat_key* key, const struc
     struct weir_nat_key back;
 
     if (!(nat->flags & WEIR_NAT_DSR)) {
-        uplink_answer_key(nat, key->protocol, &back);
+        nat_answer_key(nat, key->protocol, &back);
         answer = nat_lookup_outside(&back);
         if (answer && uplink_is_answered_by(key, answer))
             bpf_map_delete_elem(&weir_uplink_nat, &back);
@@ -135,20 +112,11 @@ static __noinline int uplink_mend(const struct weir_nat_key* key, const struct w
     struct weir_nat reply = *nat;
     const struct weir_nat* known;
 
-    uplink_answer_key(nat, key->protocol, &back);
+    nat_answer_key(nat, key->protocol, &back);
     known = nat_lookup_outside(&back);
     if (known) return uplink_is_answered_by(key, known);
     uplink_turn(key, &reply);
     return !nat_insert_outside(&back, &reply);
-}
-
-/* Whether both make the same of a packet. */
-static __always_inline int uplink_is_same(const struct weir_nat* one,
-                                          const struct weir_nat* other) {
-    return one->source_port == other->source_port &&
-           one->destination_port == other->destination_port &&
-           address_equals(&one->source, &other->source) &&
-           address_equals(&one->destination, &other->destination);
 }
 
 /* Makes the requests' element, for there is an answer, whose element this is. Where another backend
@@ -158,12 +126,12 @@ static __noinline void uplink_confirm(const struct weir_nat_key* key, struct wei
     struct weir_nat forward = *reply;
     const struct weir_nat* known;
 
-    uplink_answer_key(reply, key->protocol, &request);
+    nat_answer_key(reply, key->protocol, &request);
     uplink_turn(key, &forward);
     forward.flags = 0;
     if (nat_insert_outside(&request, &forward)) {
         known = nat_lookup_outside(&request);
-        if (!known || !uplink_is_same(known, &forward)) return;
+        if (!known || !nat_is_same(known, &forward)) return;
     }
     reply->flags &= ~WEIR_NAT_PENDING;
 }

@@ -35,7 +35,7 @@ struct port_search {
 static __always_inline int port_is_own(struct port_search* search, struct weir_nat* known) {
     struct weir_nat* reply = &search->reply;
 
-    if (!uplink_is_same(known, reply)) return 0;
+    if (!nat_is_same(known, reply)) return 0;
     if (!(known->flags & WEIR_NAT_PENDING)) reply->flags &= ~WEIR_NAT_PENDING;
     if (!(reply->flags & WEIR_NAT_PENDING)) known->flags &= ~WEIR_NAT_PENDING;
     known->last_used = reply->last_used;
@@ -76,7 +76,7 @@ static __noinline int port_find(const struct weir_nat_key* key, struct weir_nat*
     __u32 tries;
 
     uplink_turn(key, &search.reply);
-    uplink_answer_key(forward, key->protocol, &search.back);
+    nat_answer_key(forward, key->protocol, &search.back);
     if (keeps_port) search.found = port_take(&search, 1);
     if (search.found || key->protocol == IPPROTO_SCTP) /* its checksum covers the ports */
         return search.found;
@@ -148,8 +148,8 @@ static __always_inline int uplink_insert(const struct weir_nat_key* key, struct 
     /* Another CPU was faster with the same flow: its port may be this one's too. */
     known = nat_lookup_outside(key);
     if (!(forward->flags & WEIR_NAT_DSR) && found == PORT_NEW &&
-        (!known || !uplink_is_same(known, forward))) {
-        uplink_answer_key(forward, key->protocol, &back);
+        (!known || !nat_is_same(known, forward))) {
+        nat_answer_key(forward, key->protocol, &back);
         bpf_map_delete_elem(&weir_uplink_nat, &back);
     }
     if (!known) return UPLINK_NOT_LET_BY(WEIR_UPLINK_NO_PORT);

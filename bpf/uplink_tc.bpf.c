@@ -125,7 +125,7 @@ static __noinline int inner_is_ours(struct __sk_buff* skb, const struct packet* 
         return step == STEP_LOCAL;
     }
     if (inner.is_later_fragment && fragment_resolve(&inner)) return 0;
-    uplink_key(&inner, &key);
+    nat_key_of(&inner, &key);
     service = uplink_service(&key, &result);
     return service && (service->flags & WEIR_SERVICE_DSR);
 }
@@ -218,7 +218,7 @@ static __noinline int host_answer(struct __sk_buff* skb) {
     if (!host_may_answer(packet.source_port)) return VERDICT_NEXT;
     if (packet.is_fragment && !packet.is_later_fragment)
         fragment_remember(&packet, WEIR_SLOT_NONE, bpf_ktime_get_coarse_ns());
-    uplink_key(&packet, &key);
+    nat_key_of(&packet, &key);
     nat = nat_lookup_outside(&key);
     /* Answers to this node's address are another node's, not its own. */
     if (!nat || !(nat->flags & WEIR_NAT_REPLY) || uplink_step_of(&key, nat) != STEP_NONE)
