@@ -213,6 +213,16 @@ struct weir_nat {
 };
 WEIR_ASSERT_SIZE(struct weir_nat, 56);
 
+/* weir_rewrites: PERCPU_ARRAY of one element: what a pod's hook tells the program that writes (see
+ * bpf/rewrite.h), which it ends in by weir_egress_writer or weir_ingress_writer: PROG_ARRAY of one
+ * element, filled by the loader. */
+struct weir_rewrite {
+    struct weir_nat to;
+    __u32 is_partial; /* a device completes the transport's checksum */
+    __u32 pad;
+};
+WEIR_ASSERT_SIZE(struct weir_rewrite, 64);
+
 /* weir_error_budget: PERCPU_ARRAY of one element: ICMP errors that the CPU may yet send. The
  * programs' own. As many as Linux sends of its own (icmp_msgs_per_sec, icmp_msgs_burst). */
 enum { WEIR_ERROR_BURST = 50, WEIR_ERROR_INTERVAL = 1000000 /* ns */ };

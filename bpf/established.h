@@ -94,7 +94,8 @@ enum established_result {
     ESTABLISHED_ABSENT = 2, /* left too, and weir_flows has no such flow: need not be asked again */
     ESTABLISHED_ANSWER = 3, /* let by and counted; a service's address has yet to be put in */
     ESTABLISHED_TRANSLATED = 4, /* left too, with a backend's address in place of a service's */
-    ESTABLISHED_SENT = 5        /* let by and counted, and on its way: see service_return.h */
+    ESTABLISHED_SENT = 5,       /* let by and counted, and on its way: see service_return.h */
+    ESTABLISHED_PLANNED = 6     /* let by and counted; rewrite.h writes what is in weir_rewrites */
 };
 
 /* What a packet of a flow to a service is to this hook; see the flags in enum weir_flow_state.

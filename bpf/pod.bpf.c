@@ -3,7 +3,7 @@
  * The two programs at the host side of a pod's veth. What a pod sends passes weir_pod_egress (tc
  * ingress), what it receives weir_pod_ingress (tc egress). One pair of programs serves all pods.
  * A packet of a known flow whose cached verdict is current costs one lookup that depends on
- * traffic.
+ * traffic. The writers end the hooks' work with what goes through a service (rewrite.h).
  */
 #include "admit.h"
 #include "fragment.h"
@@ -19,6 +19,20 @@ struct {
     __type(key, __u32);
     __type(value, struct weir_meta);
 } weir_meta SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u32);
+} weir_egress_writer SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u32);
+} weir_ingress_writer SEC(".maps");
 
 /* An IP packet that policy must judge. Returns 0, -reason, or VERDICT_ASK and the like. */
 static __always_inline int flow_judge(struct hook* hook, struct passage* passage,
@@ -115,6 +129,11 @@ int weir_pod_egress(struct __sk_buff* skb) {
     int verdict;
 
     if (likely(established == ESTABLISHED_PASSED)) return VERDICT_PASS;
+    if (services_on && established == ESTABLISHED_PLANNED) {
+        bpf_tail_call(skb, &weir_egress_writer, 0);
+        rewrite_as_planned(skb);
+        return VERDICT_PASS;
+    }
     if (services_on && established == ESTABLISHED_SENT) return VERDICT_SENT;
     verdict =
         pod_handle_any(skb, WEIR_EGRESS, established,
@@ -128,8 +147,24 @@ int weir_pod_ingress(struct __sk_buff* skb) {
     int verdict = established_pass(skb, WEIR_INGRESS);
 
     if (likely(verdict == ESTABLISHED_PASSED)) return VERDICT_PASS;
+    if (services_on && verdict == ESTABLISHED_PLANNED) {
+        bpf_tail_call(skb, &weir_ingress_writer, 0);
+        rewrite_as_planned(skb);
+        return VERDICT_PASS;
+    }
     verdict = pod_handle_any(skb, WEIR_INGRESS, verdict, TRANSLATION_NONE);
     return verdict == VERDICT_ANSWER ? service_answer(skb, WEIR_INGRESS) : verdict;
+}
+
+/* The kernel lets a hook end only in a program for the same one. */
+SEC("tcx/ingress")
+int weir_write_egress(struct __sk_buff* skb) {
+    return rewrite_packet(skb);
+}
+
+SEC("tcx/egress")
+int weir_write_ingress(struct __sk_buff* skb) {
+    return rewrite_packet(skb);
 }
 
 /* Kernel helpers that this file uses are for GPL-compatible programs. */

@@ -6,7 +6,7 @@
 
 #include "established.h"
 #include "nat_life.h"
-#include "nat_plain.h"
+#include "rewrite.h"
 #include "service_return.h"
 
 _Static_assert(sizeof(struct weir_nat_key) == sizeof(struct weir_flow_key) &&
@@ -30,6 +30,13 @@ static __always_inline void established_nat_key(const struct weir_flow_key* flow
     __builtin_memset(key->pad, 0, sizeof(key->pad));
 }
 
+/* Leaves the writing to the program that writes, where it may. Returns enum established_result. */
+static __always_inline int established_rewrite(struct __sk_buff* skb, const struct weir_nat* nat) {
+    if (likely(rewrite_plan(skb, nat))) return ESTABLISHED_PLANNED;
+    rewrite_by_helpers(skb, nat);
+    return ESTABLISHED_PASSED;
+}
+
 /* What a pod sends in a flow that is known under a service's address alone, or that was moved to
  * another backend. A pod that talks to itself is left to the rest of the program. Returns enum
  * established_result; ESTABLISHED_ABSENT: it is no such flow's. */
@@ -50,8 +57,9 @@ static __noinline int established_translate(struct __sk_buff* skb, struct weir_p
     is_low = flow_key(&nat->source, &nat->destination, nat->source_port, nat->destination_port,
                       key.protocol, &translated);
     result = established_continue(skb, WEIR_EGRESS, pod, &translated, is_low, 1);
-    nat_write_plain(skb, &key, nat);
-    return result == ESTABLISHED_PASSED ? ESTABLISHED_PASSED : ESTABLISHED_TRANSLATED;
+    if (likely(result == ESTABLISHED_PASSED)) return established_rewrite(skb, nat);
+    rewrite_by_helpers(skb, nat);
+    return ESTABLISHED_TRANSLATED;
 }
 
 /* Gives an answer the node's own address, and sends it. Returns enum established_result. */
@@ -77,8 +85,7 @@ static __noinline int established_answer(struct __sk_buff* skb, const struct wei
     if (direction == WEIR_EGRESS) return_note_own(skb, nat);
     nat_touch(nat);
     if (nat->flags & WEIR_NAT_OWN) return established_return(skb, nat);
-    nat_write_plain(skb, &key, nat);
-    return ESTABLISHED_PASSED;
+    return established_rewrite(skb, nat);
 }
 
 /* Whether what the pod sends may be to a service. */

@@ -19,6 +19,13 @@ namespace {
 
 constexpr const char* kProgramNames[] = {"weir_pod_egress", "weir_pod_ingress"};
 
+struct Writer {
+    const char* program;
+    const char* array; // through which its hook ends in it
+};
+constexpr Writer kWriters[] = {{"weir_write_egress", "weir_egress_writer"},
+                               {"weir_write_ingress", "weir_ingress_writer"}};
+
 } // namespace
 
 void PodObject::Destroyer::operator()(pod_bpf* skeleton) const {
@@ -51,6 +58,7 @@ Result<PodObject> PodObject::load(const DataplaneOptions& options,
     if (const int error = pod_bpf__load(pod.skeleton_.get()); error != 0)
         return failure("load the BPF object: " + std::string(std::strerror(-error)) +
                        load_advice(-error) + "\n" + log.tail());
+    if (auto set = pod.set_writers(); !set) return std::unexpected(std::move(set.error()));
     if (!folder.empty())
         if (auto done = pin_maps(pod.object_, pinned, folder); !done)
             return std::unexpected(std::move(done.error()));
@@ -78,6 +86,12 @@ bpf_map* PodObject::find(const char* name) const {
     return map;
 }
 
+bpf_program* PodObject::program(const char* name) const {
+    bpf_program* program = bpf_object__find_program_by_name(object_, name);
+    assert(program != nullptr);
+    return program;
+}
+
 Result<> PodObject::set_sizes(const MapSizes& sizes) {
     const std::pair<const char*, std::uint32_t> entries[] = {
         {"weir_peers", sizes.peers},         {"weir_prefixes", sizes.prefixes},
@@ -95,7 +109,21 @@ Result<> PodObject::set_sizes(const MapSizes& sizes) {
 
 Result<> PodObject::set_services(const std::optional<ServiceSizes>& sizes) {
     skeleton_->rodata->services_on = sizes.has_value();
+    for (const Writer& writer : kWriters)
+        bpf_program__set_autoload(program(writer.program), sizes.has_value());
     return sizes ? set_service_sizes(object_, *sizes) : leave_out_service_maps(object_);
+}
+
+// Pinned arrays are those of an earlier agent's hooks too, which then end in these programs.
+Result<> PodObject::set_writers() const {
+    if (skeleton_->rodata->services_on == 0) return {};
+    for (const Writer& writer : kWriters) {
+        const std::uint32_t index = 0;
+        const int fd = bpf_program__fd(program(writer.program));
+        if (bpf_map_update_elem(map_fd(writer.array), &index, &fd, BPF_ANY) != 0)
+            return failure_errno("fill " + std::string(writer.array));
+    }
+    return {};
 }
 
 MapSizes PodObject::sizes() const {
@@ -143,7 +171,7 @@ int PodObject::map_fd(const char* name) const {
 }
 
 int PodObject::program_fd(weir_direction direction) const {
-    return bpf_program__fd(bpf_object__find_program_by_name(object_, kProgramNames[direction]));
+    return bpf_program__fd(program(kProgramNames[direction]));
 }
 
 Result<> PodObject::pin_programs(const std::filesystem::path& folder) const {

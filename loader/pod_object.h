@@ -43,8 +43,10 @@ private:
         void operator()(pod_bpf* skeleton) const;
     };
     bpf_map* find(const char* name) const;
+    bpf_program* program(const char* name) const;
     Result<> set_sizes(const MapSizes& sizes);
     Result<> set_services(const std::optional<ServiceSizes>& sizes);
+    Result<> set_writers() const;
     void set_shares(const PodShares& shares);
     void expect_crowded_flows();
 

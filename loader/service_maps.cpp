@@ -23,6 +23,9 @@ Sizes by_name(const ServiceSizes& sizes) {
             {"weir_nat", sizes.translations},
             {"weir_uplink_nat", sizes.translations},
             {"weir_uplink_scratch", 1},
+            {"weir_rewrites", 1},
+            {"weir_egress_writer", 1},
+            {"weir_ingress_writer", 1},
             {"weir_error_budget", 1},
             {"weir_outcomes", WEIR_SERVICE_OUTCOME_COUNT}};
 }
