@@ -29,6 +29,7 @@ static __always_inline int family_fits(const struct weir_service_key* destinatio
 
 /* The backend for a connection or a datagram to this service. 0, and a count, if there is none. */
 static __always_inline struct weir_backend* socket_choose(struct bpf_sock_addr* ctx,
+                                                          const struct weir_service_key* frontend,
                                                           const struct weir_service* service,
                                                           struct choice* choice) {
     struct weir_backend* backend;
@@ -38,7 +39,8 @@ static __always_inline struct weir_backend* socket_choose(struct bpf_sock_addr* 
         return 0;
     }
     if (choice_asks_for_client(service)) {
-        affinity_client_netns(&choice->client.client, bpf_get_netns_cookie(ctx));
+        affinity_client_netns(&choice->client.client, bpf_get_netns_cookie(ctx),
+                              address_is_mapped_v4(&frontend->address));
         choice->client.service = service->id;
         choice->now = bpf_ktime_get_coarse_ns();
         choice->hash = (bpf_get_socket_cookie(ctx) * 0x9e3779b97f4a7c15ull) >> 32;
@@ -78,7 +80,7 @@ static __always_inline int connect_any(struct bpf_sock_addr* ctx,
         service_count(WEIR_SERVICE_DROPPED);
         return -ETIMEDOUT; /* what retransmitting the SYN for two minutes comes to */
     }
-    backend = socket_choose(ctx, service, &choice);
+    backend = socket_choose(ctx, destination, service, &choice);
     if (unlikely(!backend)) return -ECONNREFUSED;
     if (unlikely(!family_fits(destination, backend))) {
         backend_release(backend);
@@ -109,7 +111,7 @@ static __always_inline int send_any(struct bpf_sock_addr* ctx,
             service_count(WEIR_SERVICE_DROPPED);
             return -EPERM; /* what a netfilter rule that drops on the way out comes to */
         }
-        backend = socket_choose(ctx, service, &choice);
+        backend = socket_choose(ctx, destination, service, &choice);
         if (!backend) return -ECONNREFUSED;
         if (!family_fits(destination, backend)) {
             service_count(WEIR_SERVICE_WRONG_FAMILY);

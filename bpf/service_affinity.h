@@ -15,10 +15,13 @@ struct {
 #define NANOSECONDS 1000000000ull
 
 /* A client that is known by its network namespace, as it is before its socket has an address: a pod
- * has one of its own. No client has a multicast address, so these stand for it. */
-static __always_inline void affinity_client_netns(struct weir_address* client, __u64 cookie) {
+ * has one of its own. No client has a multicast address, so these stand for it. A service of both
+ * families has backends of each. */
+static __always_inline void affinity_client_netns(struct weir_address* client, __u64 cookie,
+                                                  int is_v4) {
     client->halves[0] = 0;
     client->bytes[0] = 0xff;
+    client->bytes[1] = is_v4 ? 4 : 6;
     client->halves[1] = cookie;
 }
 

@@ -148,7 +148,8 @@ static __always_inline void retry_remember(struct bpf_sock_ops* ctx,
                                            const struct weir_backend* backend, __u32 id) {
     struct weir_affinity_key client = {.service = backend->service};
 
-    affinity_client_netns(&client.client, bpf_get_netns_cookie(ctx));
+    affinity_client_netns(&client.client, bpf_get_netns_cookie(ctx),
+                          address_is_mapped_v4(&backend->address));
     if (!bpf_map_lookup_elem(&weir_affinities, &client)) return;
     affinity_remember(&client, id, backend, bpf_ktime_get_coarse_ns());
 }
