@@ -181,9 +181,8 @@ Result<> measure_streams(Report& report, const ServiceBench& bench, int rounds) 
         if (auto done = loaded->attach(bench.cgroup()); !done) return done;
         if (auto done = measure(through, kInUse); !done) return done;
         if (auto done = measure(through_all, kLoaded.services); !done) return done;
-        loaded->watch_health(true);
+        if (auto done = loaded->watch_health(bench.cgroup()); !done) return done;
         if (auto done = measure(watched, kInUse); !done) return done;
-        loaded->watch_health(false);
         if (auto done = loaded->detach(); !done) return done;
     }
     report.add(ratio("connect_p50_10k_services", through, direct, "direct_connection", 1.1,

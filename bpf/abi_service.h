@@ -94,8 +94,8 @@ struct weir_backend {
     __u32 failures;        /* consecutive: handshakes that failed, resets before any answer; while
                               somebody asks for ejection */
     __u64 opened;          /* connections ever */
-    __u64 failed;          /* of those, handshakes without an answer; while somebody asks for
-                              ejection, those that were refused too */
+    __u64 failed;          /* of those, handshakes from pods without an answer; while somebody asks
+                              for ejection, from the node itself too, and those that were refused */
     __u8 is_local;         /* on this node */
     __u8 pad[7];
 };

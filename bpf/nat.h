@@ -27,7 +27,7 @@ struct {
     __uint(max_entries, 1);
     __type(key, __u32);
     __type(value, struct weir_uplink_nat);
-} weir_uplink_scratch SEC(".maps");
+} weir_nat_scratch SEC(".maps");
 
 /* Of a flow from outside. */
 static __always_inline struct weir_nat* nat_lookup_outside(const struct weir_nat_key* key) {
@@ -36,12 +36,17 @@ static __always_inline struct weir_nat* nat_lookup_outside(const struct weir_nat
     return element ? &element->nat : 0;
 }
 
+static __always_inline struct weir_uplink_nat* nat_scratch(void) {
+    __u32 zero = 0;
+
+    return bpf_map_lookup_elem(&weir_nat_scratch, &zero);
+}
+
 /* Inserts an element of a flow from outside, whose way is not known yet. Returns 0 or an error:
  * when there is one already. */
 static __always_inline long nat_insert_outside(const struct weir_nat_key* key,
                                                const struct weir_nat* nat) {
-    __u32 zero = 0;
-    struct weir_uplink_nat* element = bpf_map_lookup_elem(&weir_uplink_scratch, &zero);
+    struct weir_uplink_nat* element = nat_scratch();
 
     if (!element) return -1;
     element->nat = *nat;

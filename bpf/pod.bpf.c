@@ -10,6 +10,7 @@
 #include "judge.h"
 #include "service_established.h"
 #include "service_pod.h"
+#include "service_retry.h"
 #include "service_roles.h"
 
 struct {
@@ -45,7 +46,7 @@ static __always_inline int flow_judge(struct hook* hook, struct passage* passage
     if (flow) {
         passage->from_initiator = flow_is_from_initiator(flow, passage->is_low);
         if (flow_is_current(flow, packet, passage->from_initiator, passage->now)) {
-            result = services_on ? flow_keep_roles(hook, passage, flow) : 0;
+            result = services_on ? flow_keep_roles(hook, passage, packet, flow) : 0;
             return result ? result : flow_continue(hook, passage, flow);
         }
     }
@@ -110,10 +111,13 @@ __noinline int pod_handle_any(struct __sk_buff* skb, __u32 direction, int establ
     return result;
 }
 
-/* What a pod sends in a flow that is unknown as it comes. verdict: VERDICT_ASK or the like. */
+/* What a pod sends in a flow that is unknown as it comes, or not answered. verdict: VERDICT_ASK or
+ * the like. */
 static __always_inline int pod_ask(struct __sk_buff* skb, int verdict) {
-    int translation = service_open(skb, verdict == VERDICT_ASK_PORT);
+    int translation;
 
+    if (verdict == VERDICT_RETRY) service_retry(skb);
+    translation = service_open(skb, verdict == VERDICT_ASK_PORT);
     if (translation == TRANSLATION_RETURNED) return frame_return(skb);
     verdict = pod_handle_any(skb, WEIR_EGRESS, ESTABLISHED_OTHER, translation);
     if (verdict != VERDICT_DROP) return verdict;

@@ -11,6 +11,7 @@
 
 #include "service_choice.h"
 #include "service_datagram.h"
+#include "service_health.h"
 #include "service_socket.h"
 #include "service_source.h"
 
@@ -268,6 +269,16 @@ int weir_sock_release(struct bpf_sock* ctx) {
     }
     socket = bpf_sk_storage_get(&weir_spilled, ctx, 0, 0);
     if (socket) socket_release(socket);
+    return CALL_PASSED;
+}
+
+SEC("sockops")
+int weir_sock_ops(struct bpf_sock_ops* ctx) {
+    if (ctx->op == BPF_SOCK_OPS_TCP_CONNECT_CB)
+        health_watch(ctx);
+    else if (ctx->op == BPF_SOCK_OPS_STATE_CB || ctx->op == BPF_SOCK_OPS_RTO_CB)
+        health_note(ctx);
+    ctx->reply = -1; /* no opinion, where one is asked for */
     return CALL_PASSED;
 }
 

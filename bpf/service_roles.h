@@ -23,7 +23,8 @@ enum recall {
     RECALL_OF_SERVICE = 2, /* an answer in a flow from a pod here to a service */
     RECALL_ANSWER = 3,     /* an answer to what the uplink translated */
     RECALL_REQUEST = 4,    /* what the uplink translated */
-    RECALL_MOVED = 5       /* an answer by a backend whose client was moved to another */
+    RECALL_MOVED = 5,      /* an answer by a backend whose client was moved to another */
+    RECALL_RETRY = 6       /* a SYN in a handshake that was moved */
 };
 
 /* Whether the other end was asked in vain, and another is now (service_retry.h). */
@@ -49,19 +50,25 @@ static __noinline int service_recall(const struct packet* packet, __u32 directio
     if (outside && (outside->flags & WEIR_NAT_REPLY)) return RECALL_ANSWER;
     nat_reverse(&key, &back);
     if (!nat && recall_is_moved(packet, &back)) return RECALL_MOVED;
+    if (direction == WEIR_EGRESS && nat && packet->is_syn && (nat->flags & WEIR_NAT_MOVED))
+        return RECALL_RETRY;
     if (direction == WEIR_EGRESS)
         return nat || packet->opening != OPENING_RECEIVER ? RECALL_ASK : RECALL_NOTHING;
     outside = nat_lookup_outside(&back);
     return outside && (outside->flags & WEIR_NAT_REPLY) ? RECALL_REQUEST : RECALL_NOTHING;
 }
 
-/* What services have to do with a flow that is known. Returns 0, or VERDICT_ASK_PORT. */
+/* What services have to do with a flow that is known. Returns 0, VERDICT_ASK_PORT, or
+ * VERDICT_RETRY. */
 static __always_inline int flow_keep_roles(struct hook* hook, const struct passage* passage,
-                                           struct weir_flow* flow) {
+                                           const struct packet* packet, struct weir_flow* flow) {
     int is_initiators = hook->direction == WEIR_EGRESS && passage->from_initiator;
 
-    if (is_initiators && !hook->translation && (flow->state & WEIR_FLOW_OF_SERVICE))
-        return VERDICT_ASK_PORT;
+    if (is_initiators && !hook->translation) {
+        if (flow->state & WEIR_FLOW_OF_SERVICE) return VERDICT_ASK_PORT;
+        if (packet->is_syn && packet->protocol == IPPROTO_TCP && !flow->packets[1])
+            return VERDICT_RETRY;
+    }
     if (is_initiators && hook->translation >= TRANSLATION_DONE &&
         !(flow->state & WEIR_FLOW_OF_SERVICE))
         __sync_fetch_and_or(&flow->state, WEIR_FLOW_OF_SERVICE);
@@ -69,8 +76,8 @@ static __always_inline int flow_keep_roles(struct hook* hook, const struct passa
     return 0;
 }
 
-/* The same of a flow that is not: then those maps know who opened it. Returns 0, VERDICT_ASK, or
- * -reason. */
+/* The same of a flow that is not: then those maps know who opened it. Returns 0, VERDICT_ASK,
+ * VERDICT_RETRY, or -reason. */
 static __always_inline int flow_recall_roles(struct hook* hook, struct packet* packet) {
     int recall;
 
@@ -81,6 +88,7 @@ static __always_inline int flow_recall_roles(struct hook* hook, struct packet* p
     }
     recall = service_recall(packet, hook->direction);
     if (recall == RECALL_ASK) return hook->translation ? 0 : VERDICT_ASK;
+    if (recall == RECALL_RETRY) return hook->translation ? 0 : VERDICT_RETRY;
     if (recall == RECALL_NOTHING) return 0;
     if (recall == RECALL_MOVED) return -WEIR_DROP_SERVICE_MOVED;
     hook->roles = recall == RECALL_OF_SERVICE ? WEIR_FLOW_OF_SERVICE : WEIR_FLOW_TRANSLATED;

@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What a connected socket was given: in a table of small sets, and for the few that find theirs
- * full in the socket itself. Nobody's traffic evicts another's. */
+/* What a connected socket was given: in the table, and for the few that find their set full in the
+ * socket itself. Nobody's traffic evicts another's. */
 #ifndef WEIR_BPF_SERVICE_SOCKET_H
 #define WEIR_BPF_SERVICE_SOCKET_H
 
-#include "service_backend.h"
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, WEIR_SOCKET_SETS);
-    __type(key, __u32);
-    __type(value, struct weir_socket_set);
-} weir_sockets SEC(".maps");
+#include "socket_table.h"
 
 struct {
     __uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -20,31 +12,6 @@ struct {
     __type(key, int);
     __type(value, struct weir_socket);
 } weir_spilled SEC(".maps");
-
-/* Cookies in a row share a set, and so a cache line that is warm. */
-static __always_inline struct weir_socket_set* socket_set(__u64 cookie) {
-    __u32 index = (cookie / WEIR_SOCKET_WAYS) % WEIR_SOCKET_SETS;
-
-    return bpf_map_lookup_elem(&weir_sockets, &index);
-}
-
-/* The place in the set that is the cookie's, or -1. */
-static __always_inline int socket_way(const struct weir_socket_set* set, __u64 cookie) {
-    int i;
-
-#pragma unroll
-    for (i = 0; i < WEIR_SOCKET_WAYS; i++) {
-        if (set->cookies[i] == cookie) return i;
-    }
-    return -1;
-}
-
-static __always_inline struct weir_socket* socket_find_in_set(__u64 cookie) {
-    struct weir_socket_set* set = socket_set(cookie);
-    int way = set ? socket_way(set, cookie) : -1;
-
-    return way < 0 ? 0 : &set->sockets[way & (WEIR_SOCKET_WAYS - 1)];
-}
 
 static __always_inline struct weir_socket* socket_find(struct bpf_sock_addr* ctx) {
     struct weir_socket* socket = socket_find_in_set(bpf_get_socket_cookie(ctx));
@@ -71,14 +38,6 @@ static __always_inline struct weir_socket* socket_make(struct bpf_sock_addr* ctx
     return bpf_sk_storage_get(&weir_spilled, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 }
 
-/* The connection is over, or the socket connects to something else. */
-static __always_inline void socket_release(struct weir_socket* socket) {
-    struct weir_backend* backend = backend_lookup(socket->backend, socket->generation);
-
-    socket->backend = 0;
-    if (backend) backend_release(backend);
-}
-
 /* Whether it was recorded. */
 static __always_inline int socket_record(struct bpf_sock_addr* ctx,
                                          const struct weir_service_key* frontend, __u32 id,
@@ -91,6 +50,7 @@ static __always_inline int socket_record(struct bpf_sock_addr* ctx,
     socket->port = frontend->port;
     socket->generation = backend->generation;
     socket->is_moved = 0;
+    socket->has_failed = 0;
     socket->backend = id;
     return 1;
 }

@@ -7,12 +7,10 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
 
 #include "bpf/service.skel.h"
 #include "loader/bpffs.h"
 #include "loader/cgroup_hook.h"
-#include "loader/handshake_object.h"
 #include "loader/log_capture.h"
 #include "loader/map_pins.h"
 #include "loader/object_load.h"
@@ -30,13 +28,11 @@ constexpr const char* kLinks = "cgroup"; // folder of the links' pins
 
 // In the order of attaching: what a socket was given is shown and released by programs that are
 // there before the ones that give.
-std::array<const bpf_program*, 10> programs_of(const service_bpf& skeleton,
-                                               const HandshakeObject& handshake) {
+std::array<const bpf_program*, 9> programs_of(const service_bpf& skeleton) {
     const auto& progs = skeleton.progs;
     return {progs.weir_sock_release, progs.weir_getpeername4, progs.weir_getpeername6,
-            progs.weir_recvmsg4,     progs.weir_recvmsg6,     handshake.program(),
-            progs.weir_sendmsg4,     progs.weir_sendmsg6,     progs.weir_connect4,
-            progs.weir_connect6};
+            progs.weir_recvmsg4,     progs.weir_recvmsg6,     progs.weir_sendmsg4,
+            progs.weir_sendmsg6,     progs.weir_connect4,     progs.weir_connect6};
 }
 
 Result<ServiceMaps> open_maps(const service_bpf& skeleton) {
@@ -74,12 +70,12 @@ struct ServiceDataplane::State {
         void operator()(service_bpf* open) const { service_bpf__destroy(open); }
     };
     std::unique_ptr<service_bpf, Destroyer> skeleton;
-    std::optional<HandshakeObject> handshake; // once it is open
     PinnedMaps pinned;
     ServiceMaps maps;
     fs::path folder;                         // of this version's pins; empty: private
     std::map<std::string, Fd> private_links; // by program, where nothing is pinned
-    std::uint32_t translations = 0;          // as asked for: another object's map
+    Fd private_health;
+    std::uint32_t translations = 0; // as asked for: another object's map
 
     // Empty: the link is not pinned.
     fs::path pin_of(const bpf_program* program) const {
@@ -126,9 +122,6 @@ Result<ServiceDataplane> ServiceDataplane::open(const ServiceOptions& options) {
     auto maps = open_maps(*state->skeleton);
     if (!maps) return std::unexpected(std::move(maps.error()));
     state->maps = std::move(*maps);
-    auto handshake = HandshakeObject::load(object, *folder);
-    if (!handshake) return std::unexpected(std::move(handshake.error()));
-    state->handshake = std::move(*handshake);
     return ServiceDataplane(std::move(state));
 }
 
@@ -158,7 +151,7 @@ Result<> ServiceDataplane::attach(const fs::path& cgroup) {
     state_->private_links.clear(); // two programs in one hook would undo each other's work
     std::map<std::string, Fd> attached;
     std::vector<fs::path> made;
-    for (const bpf_program* program : programs_of(*state_->skeleton, *state_->handshake)) {
+    for (const bpf_program* program : programs_of(*state_->skeleton)) {
         const fs::path pin = state_->pin_of(program);
         auto link = attach_cgroup_hook(cgroup, program, pin);
         if (!link) {
@@ -177,12 +170,25 @@ Result<> ServiceDataplane::attach(const fs::path& cgroup) {
     return {};
 }
 
-void ServiceDataplane::watch_health(bool is_wanted) const {
-    state_->handshake->watch_health(is_wanted);
+Result<> ServiceDataplane::watch_health(const fs::path& cgroup) {
+    if (auto ready = state_->prepare_links(); !ready) return ready;
+    const bpf_program* program = state_->skeleton->progs.weir_sock_ops;
+    state_->private_health = Fd();
+    auto link = attach_cgroup_hook(cgroup, program, state_->pin_of(program));
+    if (!link) return std::unexpected(std::move(link.error()));
+    if (state_->folder.empty()) state_->private_health = std::move(link->fd);
+    return {};
+}
+
+Result<> ServiceDataplane::ignore_health() {
+    state_->private_health = Fd();
+    if (state_->folder.empty()) return {};
+    return detach_pinned_link(state_->pin_of(state_->skeleton->progs.weir_sock_ops));
 }
 
 Result<> ServiceDataplane::detach() {
     state_->private_links.clear();
+    state_->private_health = Fd();
     return state_->folder.empty() ? Result<>() : detach_services(state_->folder);
 }
 

@@ -49,15 +49,14 @@ public:
     // Puts all programs into the hooks of the cgroup, or none of them: for every socket that is
     // made in it or below it, from now on. Again: in place of whichever are there, without a gap.
     // Those in another cgroup are taken off. Live counts begin at 0 unless programs were there
-    // before. From pods whose Dataplane was opened in the same folder before this one, a handshake
-    // that gets no answer goes on to another backend. Precondition: maps().backends is acquired.
+    // before. Precondition: maps().backends is acquired.
     Result<> attach(const std::filesystem::path& cgroup);
-    // Whether a backend's consecutive failures are counted (weir_backend::failures), of TCP
-    // connections that begin from now on: handshakes without an answer or refused, and connections
-    // that are reset early. Off at first: then weir_backend::failed alone counts handshakes without
-    // an answer. For as long as a service asks for ejection: it is a call for each change of a
-    // connection's state.
-    void watch_health(bool is_wanted) const;
+    // Counts the failures of backends, in weir_backend::failures and failed, for TCP connections
+    // that begin from now on. Adds half a microsecond to every TCP connection of the cgroup, so
+    // only where a service asks for ejection. After each attach(), to the same cgroup: this or
+    // ignore_health(), or the program of an earlier agent goes on.
+    Result<> watch_health(const std::filesystem::path& cgroup);
+    Result<> ignore_health();
     // Takes all off. Connections stay as they are. Nothing attached: no error.
     Result<> detach();
 

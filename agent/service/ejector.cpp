@@ -49,28 +49,33 @@ std::string name_of(const weir_backend& backend) {
 } // namespace
 
 Ejector::Ejector(boost::asio::io_context& context, const ServiceCompiler& compiler,
-                 const ServiceDataplane& dataplane, bool has_cgroup)
-    : timer_(context), compiler_(compiler), dataplane_(dataplane), has_cgroup_(has_cgroup) {}
+                 ServiceDataplane& dataplane, std::string cgroup)
+    : timer_(context), compiler_(compiler), dataplane_(dataplane), cgroup_(std::move(cgroup)) {}
 
 std::vector<WatchedPool> Ejector::wanted() const {
-    return has_cgroup_ ? compiler_.watched_pools() : std::vector<WatchedPool>();
+    return cgroup_.empty() ? std::vector<WatchedPool>() : compiler_.watched_pools();
 }
 
 bool Ejector::is_current() const {
     return is_known_ && pools_ == wanted();
 }
 
-void Ejector::update() {
+Result<> Ejector::update() {
     const auto before = std::exchange(pools_, wanted());
     const bool was_watching = std::exchange(is_watching_, !pools_.empty());
     const bool is_first = !std::exchange(is_known_, true);
     return_unwatched(is_first ? all_backends() : backends_of(before));
-    if (was_watching == is_watching_) return;
-    dataplane_.watch_health(is_watching_);
+    if (was_watching == is_watching_ && !is_first) return {};
+    auto done = is_watching_ ? dataplane_.watch_health(cgroup_) : dataplane_.ignore_health();
+    if (!done) {
+        is_known_ = false; // asked for again
+        return done;
+    }
     if (is_watching_)
         look_soon();
     else
         timer_.cancel();
+    return {};
 }
 
 void Ejector::look_soon() {

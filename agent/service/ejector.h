@@ -6,9 +6,11 @@
 
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "agent/service/outlier_detector.h"
+#include "loader/result.h"
 
 namespace boost::asio {
 class io_context;
@@ -22,14 +24,14 @@ struct WatchedPool;
 
 class Ejector {
 public:
-    // has_cgroup: there are processes whose connections tell of failures.
+    // cgroup: of the processes whose connections tell of failures; empty: nobody's do.
     Ejector(boost::asio::io_context& context, const ServiceCompiler& compiler,
-            const ServiceDataplane& dataplane, bool has_cgroup);
+            ServiceDataplane& dataplane, std::string cgroup);
 
     // Whether the last update() was for what is wanted now. A rule may change that and no map.
     bool is_current() const;
     // After each revision that was written, and once the programs are attached.
-    void update();
+    Result<> update();
 
     // Null unless the backend is ejected, or was lately.
     const OutlierDetector::Record* find(std::uint32_t backend) const {
@@ -47,8 +49,8 @@ private:
 
     boost::asio::steady_timer timer_;
     const ServiceCompiler& compiler_;
-    const ServiceDataplane& dataplane_;
-    bool has_cgroup_;
+    ServiceDataplane& dataplane_;
+    std::string cgroup_;
     OutlierDetector detector_;
     std::vector<WatchedPool> pools_;
     std::uint64_t ejections_ = 0;

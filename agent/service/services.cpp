@@ -83,7 +83,7 @@ Services::Services(boost::asio::io_context& context, const Config& config, std::
       pods_(std::move(pods)),
       compiler_(Symbol(config.node_name), limits_of(dataplane_.sizes())),
       health_ports_(context),
-      ejector_(context, compiler_, dataplane_, has_cgroup()),
+      ejector_(context, compiler_, dataplane_, has_cgroup() ? cgroup_ : std::string()),
       reclaimer_(context),
       retry_(context),
       release_(context) {}
@@ -159,10 +159,7 @@ Result<> Services::write() {
         }
         unwritten_.pop_front();
     }
-    if (!is_attached_)
-        if (auto attached = attach(); !attached) return attached;
-    ejector_.update();
-    return {};
+    return is_attached_ ? ejector_.update() : attach();
 }
 
 // The pods' hooks are the Dataplane's, and translate whatever the maps say.
@@ -171,6 +168,7 @@ Result<> Services::attach() {
     if (!done) return done;
     is_attached_ = true;
     if (uplinks_) uplinks_->start(compiler_.index().node_addresses());
+    if (auto updated = ejector_.update(); !updated) return updated;
     const ServiceUsage usage = compiler_.usage();
     spdlog::info("services: {} frontends and {} backends in force for {}", usage.services,
                  usage.backends,

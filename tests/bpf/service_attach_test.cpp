@@ -89,6 +89,23 @@ TEST_F(ServiceAttachTest, ServicesGoOnWithoutAnAgentAndConnectionsLiveOnInTheNex
     EXPECT_EQ(next.maps().backends[1].live, 0u);
 }
 
+TEST_F(ServiceAttachTest, HealthIsWatchedOverARestartUntilItIsIgnored) {
+    const auto pin = bpffs_.pins() + "/cgroup/weir_sock_ops";
+    {
+        auto dataplane = open();
+        ASSERT_TRUE(dataplane.attach(cgroup()));
+        EXPECT_FALSE(std::filesystem::exists(pin));
+        ASSERT_TRUE(dataplane.watch_health(cgroup()));
+    }
+    auto next = open();
+    ASSERT_TRUE(next.attach(cgroup()));
+    ASSERT_TRUE(next.watch_health(cgroup()));
+    EXPECT_TRUE(is_cgroup_hook_attached(cgroup(), pin).value());
+    ASSERT_TRUE(next.ignore_health());
+    EXPECT_FALSE(std::filesystem::exists(pin));
+    EXPECT_TRUE(next.ignore_health());
+}
+
 TEST_F(ServiceAttachTest, LiveCountsBeginAnewWhereNobodyCounted) {
     TestSocket held(AF_INET, SOCK_DGRAM);
     auto dataplane = open();

@@ -12,9 +12,9 @@ protected:
     void SetUp() override {
         id_ = add_backend(GetParam().backends[0]);
         add_service(service(), {id_});
-        dataplane().watch_health(true);
+        ASSERT_TRUE(dataplane().watch_health(cgroup()));
     }
-    void TearDown() override { dataplane().watch_health(false); }
+    void TearDown() override { ASSERT_TRUE(dataplane().ignore_health()); }
 
     SocketEnd service() const { return {GetParam().service, kPort}; }
     TestSocket stream() const { return {GetParam().family, SOCK_STREAM}; }
@@ -110,21 +110,11 @@ TEST_P(ServiceHealthTest, AConnectionThatWasAnsweredOrClosedInOrderIsNoFailure) 
     EXPECT_EQ(failures(), 0u);
 }
 
-// So that a rule which comes later ejects nobody for what was long ago.
-TEST_P(ServiceHealthTest, UnlessAskedATimeoutIsCountedAndNoConsecutiveFailure) {
-    dataplane().watch_health(false);
-    const Unanswered connection = connect_in_vain();
-    for (int i = 0; i < 200 && failed() == 0; ++i)
-        ::usleep(20'000);
-    EXPECT_EQ(failed(), 1u);
-    EXPECT_EQ(failures(), 0u);
-}
-
-TEST_P(ServiceHealthTest, UnlessAskedARefusalIsNotCounted) {
-    dataplane().watch_health(false);
+TEST_P(ServiceHealthTest, NobodyCountsUnlessAsked) {
+    ASSERT_TRUE(dataplane().ignore_health());
     EXPECT_EQ(stream().connect(service()), ECONNREFUSED);
     EXPECT_EQ(failed(), 0u);
-    dataplane().watch_health(true);
+    ASSERT_TRUE(dataplane().watch_health(cgroup()));
     EXPECT_EQ(stream().connect(service()), ECONNREFUSED);
     EXPECT_EQ(failed(), 1u);
 }

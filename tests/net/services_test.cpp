@@ -1,48 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Services by the real program: clients connect to a cluster address and reach backends on both
-// nodes. The client's node balances for this test's own cgroup.
-#include <gtest/gtest.h>
-
-#include <map>
-#include <memory>
-#include <string>
-
-#include "tests/support/lab.h"
-#include "tests/support/test_cgroup.h"
+// nodes.
+#include "tests/net/services_fixture.h"
 
 namespace weir {
 namespace {
-
-std::string service_yaml(const std::string& name, const std::string& v4, const std::string& v6) {
-    return "apiVersion: v1\nkind: Service\nmetadata: {namespace: shop, name: " + name +
-           "}\nspec:\n  clusterIP: " + v4 + "\n  clusterIPs: [" + v4 + ", '" + v6 +
-           "']\n  ports:\n  - {name: http, port: 80}\n  - {name: dns, port: 53, protocol: UDP}\n"
-           "---\n";
-}
-
-std::string endpoint_yaml(const LabPod& pod, const std::string& address) {
-    return "- {addresses: ['" + address + "'], nodeName: " + pod.node + "}\n";
-}
-
-// Both families of the pods, as endpoints of the Service.
-std::string slices_yaml(const std::string& service, const std::vector<const LabPod*>& pods) {
-    std::string text;
-    for (const bool is_v4 : {true, false}) {
-        text +=
-            "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {namespace: shop, "
-            "name: " +
-            service + (is_v4 ? "-v4" : "-v6") +
-            ", labels: {kubernetes.io/service-name: " + service +
-            "}}\naddressType: " + (is_v4 ? "IPv4" : "IPv6") +
-            "\nports:\n- {name: http, port: 80}\n- {name: dns, port: 53, protocol: UDP}\n"
-            "endpoints:" +
-            (pods.empty() ? " []\n" : "\n");
-        for (const auto* pod : pods)
-            text += endpoint_yaml(*pod, is_v4 ? pod->v4 : pod->v6);
-        text += "---\n";
-    }
-    return text;
-}
 
 std::string split_yaml(int old_weight, int new_weight) {
     return "apiVersion: gateway.networking.k8s.io/v1\nkind: TCPRoute\nmetadata: {namespace: shop, "
@@ -51,92 +13,6 @@ std::string split_yaml(int old_weight, int new_weight) {
            std::to_string(old_weight) +
            "}, {name: new, port: 80, weight: " + std::to_string(new_weight) + "}]\n";
 }
-
-// Where the client's node balances: where a process connects, or only packet by packet at its pod.
-class ServicesNetTest : public testing::TestWithParam<const char*> {
-protected:
-    ServicesNetTest()
-        : far_(lab_.add_node("n1", Wiring::kBridged)),
-          near_(lab_.add_node("n2", Wiring::kRouted)),
-          one_(add(far_, "one")),
-          two_(add(near_, "two")),
-          client_(add(near_, "client")) {
-        for (const auto* pod : {&one_, &two_}) {
-            lab_.servers().listen(*pod->netns, 80, IPPROTO_TCP);
-            lab_.servers().listen(*pod->netns, 53, IPPROTO_UDP);
-        }
-        lab_.write_objects();
-        lab_.write_manifest("services.yaml", service_yaml("web", "10.96.0.1", "fd00:96::1"));
-        lab_.write_manifest("slices.yaml", slices_yaml("web", {&one_, &two_}));
-        far_.start_agent();
-        start_near();
-        lab_.add_endpoints();
-    }
-
-    LabPod& add(LabNode& node, const std::string& name) {
-        Lab::PodOptions options;
-        options.labels["app"] = name;
-        return lab_.add_pod(node, "shop/" + name, options);
-    }
-
-    static bool is_per_packet() { return std::string_view(GetParam()) == "Packets"; }
-
-    void start_near() {
-        near_.start_agent(
-            {"--services", "on", "--cgroup", is_per_packet() ? "none" : cgroup_.path().string()});
-    }
-
-    // "46" when both families answer.
-    std::string reach(int protocol = IPPROTO_TCP, std::uint16_t port = 80) const {
-        const auto answers = probe_all({{client_.netns.get(), "10.96.0.1", port, protocol},
-                                        {client_.netns.get(), "fd00:96::1", port, protocol}});
-        return std::string(answers[0] ? "4" : "") + (answers[1] ? "6" : "");
-    }
-
-    // Connections that each backend of web's TCP port was given, by address.
-    std::map<std::string, int> opened() const {
-        std::map<std::string, int> result;
-        const auto answer = near_.weir_json({"services", "shop/web"});
-        for (const auto& port : answer["ports"]) {
-            if (port["protocol"] != "TCP") continue;
-            for (const auto& backend : port["backends"])
-                result[backend["address"]] = std::stoi(backend["opened"].get<std::string>());
-        }
-        return result;
-    }
-
-    // That of web's TCP port.
-    nlohmann::json backend_of(const std::string& address) const {
-        const auto answer = near_.weir_json({"services", "shop/web"});
-        for (const auto& port : answer["ports"]) {
-            if (port["protocol"] != "TCP") continue;
-            for (const auto& backend : port["backends"]) {
-                if (backend["address"] == address) return backend;
-            }
-        }
-        return {};
-    }
-
-    // Of so many connections, those that were answered.
-    int answered(int times) const {
-        const std::vector<Probe> probes(50, {client_.netns.get(), "10.96.0.1", 80, IPPROTO_TCP});
-        int count = 0;
-        for (int i = 0; i < times / 50; ++i) {
-            for (const bool answer : probe_all(probes))
-                count += answer ? 1 : 0;
-        }
-        return count;
-    }
-    void connect(int times) const { EXPECT_EQ(answered(times), times); }
-
-    test::TestCgroup cgroup_;
-    Lab lab_;
-    LabNode& far_;
-    LabNode& near_;
-    LabPod& one_;
-    LabPod& two_;
-    LabPod& client_;
-};
 
 // What only a process that connects has.
 class ServiceConnectionsNetTest : public ServicesNetTest {};
@@ -243,78 +119,6 @@ TEST_P(ServiceConnectionsNetTest, OutliersLeaveAndReturn) {
     EXPECT_EQ(backend_of(client_.v4)["state"], "active") << "the trial went well";
 }
 
-// Backends on the other node that nobody is: what is sent there gets no answer.
-class ServiceRetryNetTest : public ServicesNetTest {
-protected:
-    ServiceRetryNetTest() : dead_(nobody("99")), dead_too_(nobody("98")) {
-        lab_.apply("slices.yaml", slices_yaml("web", {&one_, &dead_}));
-    }
-
-    LabPod nobody(const std::string& host) const {
-        LabPod pod;
-        pod.node = one_.node;
-        pod.v4 = "10.244.1." + host;
-        pod.v6 = "fd00:10:244:1::" + host;
-        return pod;
-    }
-
-    int retried() const {
-        return static_cast<int>(near_.metric("weir_service_outcomes_total{outcome=\"retried\"}"));
-    }
-    std::unique_ptr<TcpConnection> connect_late(const char* address) const {
-        return std::make_unique<TcpConnection>(*client_.netns, address, 80, kLate);
-    }
-
-    // The SYN is sent again after 1, 3 and 7 s.
-    static constexpr std::chrono::seconds kLate{5};
-    LabPod dead_, dead_too_;
-};
-
-TEST_P(ServiceRetryNetTest, AHandshakeWithoutAnAnswerGoesOnToAnotherBackend) {
-    lab_.apply("slices.yaml", slices_yaml("web", {&one_, &dead_, &dead_too_}));
-    std::vector<Probe> probes(20, {client_.netns.get(), "10.96.0.1", 80, IPPROTO_TCP});
-    probes.resize(40, {client_.netns.get(), "fd00:96::1", 80, IPPROTO_TCP});
-    EXPECT_EQ(probe_all(probes, kLate), std::vector<bool>(40, true));
-    EXPECT_GT(retried(), 20) << "some of them twice";
-    EXPECT_GT(backend_of(dead_.v4)["failed"], "0");
-    EXPECT_EQ(opened().at(one_.v4), 20) << "those that were moved are this one's";
-    EXPECT_EQ(backend_of(dead_.v4)["live"], 0);
-}
-
-TEST_P(ServiceRetryNetTest, TheConnectionLivesOnWithItsServiceAsPeer) {
-    for (const char* address : {"10.96.0.1", "fd00:96::1"}) {
-        std::unique_ptr<TcpConnection> moved;
-        for (const int before = retried(); retried() == before;)
-            moved = connect_late(address);
-        ASSERT_TRUE(moved->exchange());
-        EXPECT_EQ(moved->peer(), address);
-        EXPECT_TRUE(moved->exchange(kProbeTimeout, 100'000));
-        near_.kill_agent();
-        EXPECT_TRUE(moved->exchange()) << "without an agent";
-        start_near();
-        ASSERT_TRUE(lab_.settle());
-        EXPECT_TRUE(moved->exchange());
-    }
-}
-
-TEST_P(ServiceRetryNetTest, PolicyJudgesTheBackendThatItGoesOnTo) {
-    lab_.apply("policy.yaml",
-               "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {namespace: shop, "
-               "name: p}\nspec:\n  podSelector: {matchLabels: {app: client}}\n  policyTypes: "
-               "[Egress]\n  egress:\n  - to: [{ipBlock: {cidr: " +
-                   dead_.v4 + "/32}}]\n");
-    const std::vector<Probe> probes(10, {client_.netns.get(), "10.96.0.1", 80, IPPROTO_TCP});
-    EXPECT_EQ(probe_all(probes, kLate), std::vector<bool>(10, false));
-    EXPECT_GT(retried(), 0);
-}
-
-TEST_P(ServiceRetryNetTest, ConnectionsToABackendsOwnAddressAreNotMoved) {
-    const std::vector<Probe> probes{{client_.netns.get(), dead_.v4, 80, IPPROTO_TCP},
-                                    {client_.netns.get(), dead_.v6, 80, IPPROTO_TCP}};
-    EXPECT_EQ(probe_all(probes, kLate), std::vector<bool>(2, false));
-    EXPECT_EQ(retried(), 0);
-}
-
 TEST_P(ServicesNetTest, APodReachesItself) {
     lab_.apply("slices.yaml", slices_yaml("web", {&two_}));
     const auto answers = probe_all({{two_.netns.get(), "10.96.0.1", 80, IPPROTO_TCP},
@@ -360,11 +164,9 @@ TEST_P(ServicesNetTest, TraceSaysWhy) {
     EXPECT_NE(off.err.find("--services on"), std::string::npos) << off.err;
 }
 
-constexpr auto kName = [](const auto& way) { return std::string(way.param); };
-
-INSTANTIATE_TEST_SUITE_P(Ways, ServicesNetTest, testing::Values("Connections", "Packets"), kName);
-INSTANTIATE_TEST_SUITE_P(Ways, ServiceConnectionsNetTest, testing::Values("Connections"), kName);
-INSTANTIATE_TEST_SUITE_P(Ways, ServiceRetryNetTest, testing::Values("Connections"), kName);
+INSTANTIATE_TEST_SUITE_P(Ways, ServicesNetTest, testing::Values("Connections", "Packets"),
+                         kWayName);
+INSTANTIATE_TEST_SUITE_P(Ways, ServiceConnectionsNetTest, testing::Values("Connections"), kWayName);
 
 } // namespace
 } // namespace weir
