@@ -129,12 +129,22 @@ struct weir_affinity {
 };
 WEIR_ASSERT_SIZE(struct weir_affinity, 16);
 
+/* A backend in use. As one word, because whoever takes it out of a socket takes the backend's count
+ * back: the process may close the socket while its pod's hook gives it another (service_retry.h).
+ */
+union weir_use {
+    struct {
+        __u32 backend; /* id; 0: none */
+        __u32 generation;
+    };
+    __u64 word;
+};
+
 /* What a connected socket was given. The programs' own. The frontend is what the process connected
  * to, and what getpeername and recvmsg show it. */
 struct weir_socket {
     struct weir_address frontend;
-    __u32 backend; /* id; 0: connected to no service any more */
-    __u32 generation;
+    union weir_use use;
     __be16 port;     /* the frontend's */
     __u16 failures;  /* the backend's, which the connection's handshake ended */
     __u8 has_failed; /* the handshake: counted */

@@ -8,9 +8,16 @@
 
 /* How long a UDP flow keeps its backend without a packet: what conntrack gives one with replies. */
 #define SERVICE_UDP_IDLE (120ull * 1000 * 1000 * 1000)
-/* How long the element of a handshake that was moved waits for the SYN for which it was made. After
- * that a SYN begins another connection, and one to a backend's own address is never moved. */
-#define SERVICE_MOVED_IDLE (1000ull * 1000 * 1000)
+
+/* Takes both elements of a flow out. key: of what the element is for. */
+static __noinline int nat_end(const struct weir_nat_key* key, const struct weir_nat* nat) {
+    struct weir_nat_key back;
+
+    nat_answer_key(nat, key->protocol, &back);
+    bpf_map_delete_elem(&weir_nat, &back);
+    bpf_map_delete_elem(&weir_nat, key);
+    return 0;
+}
 
 /* When a packet of either direction was seen last. */
 static __noinline __u64 nat_last_used(const struct weir_nat_key* key, const struct weir_nat* nat) {
@@ -39,7 +46,6 @@ static __noinline int nat_is_closed(const struct weir_nat_key* key, const struct
  * keeps its backend whatever becomes of it; a datagram only while it is active. */
 static __always_inline int nat_is_over(const struct weir_nat_key* key, const struct weir_nat* nat,
                                        int is_syn, __u64 now) {
-    __s64 idle = nat->flags & WEIR_NAT_MOVED ? SERVICE_MOVED_IDLE : SERVICE_UDP_IDLE;
     const struct weir_backend* backend;
 
     if (flow_has_connections(key->protocol) && !is_syn) return 0;
@@ -48,8 +54,8 @@ static __always_inline int nat_is_over(const struct weir_nat_key* key, const str
         if (!backend || backend->state != WEIR_BACKEND_ACTIVE) return 1;
     }
     if (is_syn && nat_is_closed(key, nat)) return 1;
-    if ((__s64)(now - nat->last_used) < idle) return 0;
-    return (__s64)(now - nat_last_used(key, nat)) >= idle;
+    if ((__s64)(now - nat->last_used) < (__s64)SERVICE_UDP_IDLE) return 0;
+    return (__s64)(now - nat_last_used(key, nat)) >= (__s64)SERVICE_UDP_IDLE;
 }
 
 /* The element for an answer that passes this hook: at ingress, of the pod that talks to a service;

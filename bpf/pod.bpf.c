@@ -114,10 +114,10 @@ __noinline int pod_handle_any(struct __sk_buff* skb, __u32 direction, int establ
 /* What a pod sends in a flow that is unknown as it comes, or not answered. verdict: VERDICT_ASK or
  * the like. */
 static __always_inline int pod_ask(struct __sk_buff* skb, int verdict) {
-    int translation;
+    int translation = TRANSLATION_DECLINED;
 
-    if (verdict == VERDICT_RETRY) service_retry(skb);
-    translation = service_open(skb, verdict == VERDICT_ASK_PORT);
+    if (verdict != VERDICT_RETRY || service_retry(skb))
+        translation = service_open(skb, verdict == VERDICT_ASK_PORT);
     if (translation == TRANSLATION_RETURNED) return frame_return(skb);
     verdict = pod_handle_any(skb, WEIR_EGRESS, ESTABLISHED_OTHER, translation);
     if (verdict != VERDICT_DROP) return verdict;

@@ -102,7 +102,8 @@ static __always_inline void rewrite_transport(void* transport, __u8 protocol,
     *ports = to;
 }
 
-/* Writes what was planned. Returns the hook's verdict. */
+/* Writes what was planned. Returns the hook's verdict: to drop is for the verifier, the hook saw
+ * that the headers are there. */
 static __always_inline int rewrite_packet(struct __sk_buff* skb) {
     const struct weir_rewrite* planned = rewrite_planned();
     void* data = (void*)(long)skb->data;

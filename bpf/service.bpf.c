@@ -59,7 +59,7 @@ static __always_inline int is_for_packets(const struct weir_service* service) {
 static __always_inline void socket_disconnect(struct bpf_sock_addr* ctx) {
     struct weir_socket* socket = socket_find(ctx);
 
-    if (unlikely(socket && socket->backend)) socket_release(socket);
+    if (unlikely(socket && socket->use.backend)) socket_release(socket);
 }
 
 static __always_inline int connect_any(struct bpf_sock_addr* ctx,

@@ -11,7 +11,7 @@
 static __always_inline void health_watch(struct bpf_sock_ops* ctx) {
     struct weir_socket* socket = socket_find_in_set(bpf_get_socket_cookie(ctx));
 
-    if (!socket || !socket->backend) return;
+    if (!socket || !socket->use.backend) return;
     bpf_sock_ops_cb_flags_set(
         ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_RTO_CB_FLAG);
 }
@@ -46,7 +46,7 @@ static __always_inline void health_note(struct bpf_sock_ops* ctx) {
     struct weir_backend* backend;
 
     if (!socket) return;
-    backend = backend_lookup(socket->backend, socket->generation);
+    backend = socket_backend(socket);
     if (!backend) return;
     if (ctx->op == BPF_SOCK_OPS_RTO_CB) {
         if (ctx->state == BPF_TCP_SYN_SENT) health_handshake_failed(socket, backend);

@@ -17,17 +17,6 @@
 #include "service_return.h"
 #include "service_roles.h"
 
-/* Both elements of a flow that was moved, before a new one to the backend's own address. */
-static __noinline int service_end_moved(const struct weir_nat_key* key,
-                                        const struct weir_nat* nat) {
-    struct weir_nat_key back;
-
-    nat_answer_key(nat, key->protocol, &back);
-    bpf_map_delete_elem(&weir_nat, &back);
-    bpf_map_delete_elem(&weir_nat, key);
-    return 0;
-}
-
 /* The element for what a pod sends to a service, to itself through one, or to a backend from which
  * its handshake was moved (service_retry.h). */
 static __always_inline struct weir_nat* service_find(const struct weir_nat_key* key,
@@ -37,7 +26,8 @@ static __always_inline struct weir_nat* service_find(const struct weir_nat_key* 
     if (!nat) return 0;
     if (nat->flags & WEIR_NAT_REPLY) return nat->flags & WEIR_NAT_HAIRPIN ? nat : 0;
     if (!nat_is_over(key, nat, packet->is_syn, now)) return nat;
-    if (nat->flags & WEIR_NAT_MOVED) service_end_moved(key, nat);
+    /* Else the flow to the backend's own address would be taken for the one that was moved. */
+    if (nat->flags & WEIR_NAT_MOVED) nat_end(key, nat);
     return 0;
 }
 

@@ -45,13 +45,12 @@ static __always_inline int socket_record(struct bpf_sock_addr* ctx,
     struct weir_socket* socket = socket_make(ctx);
 
     if (unlikely(!socket)) return 0;
-    if (unlikely(socket->backend)) socket_release(socket);
+    if (unlikely(socket->use.backend)) socket_release(socket);
     socket->frontend = frontend->address;
     socket->port = frontend->port;
-    socket->generation = backend->generation;
     socket->is_moved = 0;
     socket->has_failed = 0;
-    socket->backend = id;
+    socket->use = (union weir_use){{id, backend->generation}};
     return 1;
 }
 
@@ -62,8 +61,7 @@ static __always_inline int socket_show_frontend(struct bpf_sock_addr* ctx,
     struct weir_socket* socket = socket_find(ctx);
     struct weir_backend* backend;
 
-    if (!socket || !socket->backend) return 0;
-    backend = backend_lookup(socket->backend, socket->generation);
+    backend = socket ? socket_backend(socket) : 0;
     if (!backend) return 0;
     if (!socket->is_moved &&
         (backend->port != peer->port || !address_equals(&backend->address, &peer->address)))

@@ -38,28 +38,22 @@ static __always_inline struct weir_socket* socket_find_in_set(__u64 cookie) {
     return way < 0 ? 0 : &set->sockets[way & (WEIR_SOCKET_WAYS - 1)];
 }
 
-/* Backend and generation as one word: the process may close its socket while a pod's hook gives it
- * another backend (service_retry.h). Whoever takes a backend out gives it back. */
-typedef __u64 __attribute__((may_alias)) socket_word;
-struct socket_use {
-    __u32 backend; /* id */
-    __u32 generation;
-} __attribute__((may_alias));
-_Static_assert(__builtin_offsetof(struct weir_socket, backend) % sizeof(socket_word) == 0 &&
-                   __builtin_offsetof(struct weir_socket, generation) ==
-                       __builtin_offsetof(struct weir_socket, backend) + sizeof(__u32),
-               "backend and generation are one word");
-
-static __always_inline void socket_give_back(socket_word word) {
-    const struct socket_use* use = (const void*)&word;
-    struct weir_backend* backend = backend_lookup(use->backend, use->generation);
+/* Gives back what was taken out of a socket. */
+static __always_inline void socket_give_back(union weir_use use) {
+    struct weir_backend* backend = backend_lookup(use.backend, use.generation);
 
     if (backend) backend_release(backend);
 }
 
 /* The connection is over, or the socket connects to something else. */
 static __always_inline void socket_release(struct weir_socket* socket) {
-    socket_give_back(__sync_lock_test_and_set((socket_word*)&socket->backend, 0));
+    union weir_use use = {.word = __sync_lock_test_and_set(&socket->use.word, 0)};
+
+    socket_give_back(use);
+}
+
+static __always_inline struct weir_backend* socket_backend(const struct weir_socket* socket) {
+    return backend_lookup(socket->use.backend, socket->use.generation);
 }
 
 #endif

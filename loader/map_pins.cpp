@@ -41,6 +41,12 @@ bool is_ours(const bpf_map* map) {
     return !bpf_map__is_internal(map) && bpf_map__autocreate(map);
 }
 
+// What an earlier agent's hooks end in stays theirs: it is pinned because it is emptied with the
+// last reference to it, and the hooks do without.
+bool belongs_to_programs(const bpf_map* map) {
+    return bpf_map__type(map) == BPF_MAP_TYPE_PROG_ARRAY;
+}
+
 // Tables, rows and what leads to them. Arrays only grow: which of their elements are in use, others
 // tell.
 constexpr std::string_view kPolicyMaps[] = {"weir_peers", "weir_prefixes", "weir_tables",
@@ -113,7 +119,7 @@ Result<PinnedMaps> reuse_pinned_maps(bpf_object* object, const fs::path& folder)
     PinnedMaps found;
     bpf_map* map = nullptr;
     bpf_object__for_each_map(map, object) {
-        if (!is_ours(map)) continue;
+        if (!is_ours(map) || belongs_to_programs(map)) continue;
         if (auto reused = reuse(map, folder / bpf_map__name(map), found); !reused)
             return std::unexpected(std::move(reused.error()));
     }

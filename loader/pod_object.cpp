@@ -114,7 +114,6 @@ Result<> PodObject::set_services(const std::optional<ServiceSizes>& sizes) {
     return sizes ? set_service_sizes(object_, *sizes) : leave_out_service_maps(object_);
 }
 
-// Pinned arrays are those of an earlier agent's hooks too, which then end in these programs.
 Result<> PodObject::set_writers() const {
     if (skeleton_->rodata->services_on == 0) return {};
     for (const Writer& writer : kWriters) {

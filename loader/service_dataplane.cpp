@@ -58,7 +58,7 @@ void forget_connections(const ServiceMaps& maps) {
     for (std::uint32_t i = 0; i < maps.sockets.size(); ++i)
         for (std::size_t way = 0; way < WEIR_SOCKET_WAYS; ++way)
             if (auto& cookie = maps.sockets[i].cookies[way]; cookie != 0) {
-                maps.sockets[i].sockets[way].backend = 0;
+                store_word(maps.sockets[i].sockets[way].use.word, 0);
                 store_word(cookie, 0);
             }
 }
@@ -152,6 +152,8 @@ Result<> ServiceDataplane::attach(const fs::path& cgroup) {
     std::map<std::string, Fd> attached;
     std::vector<fs::path> made;
     for (const bpf_program* program : programs_of(*state_->skeleton)) {
+        // Nobody counts before the second program; from the last ones on, connections do.
+        if (attached.size() == 1 && !is_any_replaced) forget_connections(state_->maps);
         const fs::path pin = state_->pin_of(program);
         auto link = attach_cgroup_hook(cgroup, program, pin);
         if (!link) {
@@ -166,7 +168,6 @@ Result<> ServiceDataplane::attach(const fs::path& cgroup) {
         attached.emplace(bpf_program__name(program), std::move(link->fd));
     }
     if (state_->folder.empty()) state_->private_links = std::move(attached);
-    if (!is_any_replaced) forget_connections(state_->maps);
     return {};
 }
 

@@ -7,9 +7,9 @@ namespace weir {
 namespace {
 
 bool is_stale(const ServiceMaps& maps, const weir_socket& socket) {
-    if (socket.backend == 0 || socket.backend >= maps.backends.size()) return false;
-    const weir_backend& backend = maps.backends[socket.backend];
-    return backend.generation != socket.generation || backend.state == WEIR_BACKEND_REMOVED;
+    if (socket.use.backend == 0 || socket.use.backend >= maps.backends.size()) return false;
+    const weir_backend& backend = maps.backends[socket.use.backend];
+    return backend.generation != socket.use.generation || backend.state == WEIR_BACKEND_REMOVED;
 }
 
 Result<bool> closes_tcp(const ServiceMaps& maps, const weir_socket& socket) {

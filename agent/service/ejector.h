@@ -30,7 +30,7 @@ public:
 
     // Whether the last update() was for what is wanted now. A rule may change that and no map.
     bool is_current() const;
-    // After each revision that was written, and once the programs are attached.
+    // Once the programs are attached, while it is not current. After an error it is not.
     Result<> update();
 
     // Null unless the backend is ejected, or was lately.

@@ -122,11 +122,16 @@ void Services::enforce_soon() {
 }
 
 void Services::enforce() {
+    if (enforce_revision()) watch_health();
+}
+
+// Whether the newest is in force.
+bool Services::enforce_revision() {
     const auto start = std::chrono::steady_clock::now();
     ServiceTransaction transaction = compiler_.compile();
     health_ports_.update(compiler_.index());
     const bool is_news = !transaction.is_empty() || !revision_.is_in_force;
-    if (!is_news && unwritten_.empty() && ejector_.is_current()) return;
+    if (!is_news && unwritten_.empty()) return true;
     unwritten_.push_back(std::move(transaction));
     if (auto written = write(); !written) {
         if (revision_.write_error != written.error().what) {
@@ -134,11 +139,8 @@ void Services::enforce() {
                           kRetryAfter.count());
         }
         revision_.write_error = written.error().what;
-        retry_.expires_after(kRetryAfter);
-        retry_.async_wait([this](const boost::system::error_code& error) {
-            if (!error) enforce_soon();
-        });
-        return;
+        retry_later();
+        return false;
     }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     revision_.compile_seconds = took.count();
@@ -147,6 +149,28 @@ void Services::enforce() {
     ++revision_.revision;
     revision_.since = std::chrono::system_clock::now();
     reclaim_after(compiler_.written());
+    return true;
+}
+
+// Services do without: nothing is ejected then.
+void Services::watch_health() {
+    if (ejector_.is_current()) return;
+    if (auto updated = ejector_.update(); updated) {
+        health_error_.clear();
+    } else {
+        if (health_error_ != updated.error().what)
+            spdlog::error("services: no outlier is ejected: {}; tried again every {} s",
+                          updated.error().what, kRetryAfter.count());
+        health_error_ = updated.error().what;
+        retry_later();
+    }
+}
+
+void Services::retry_later() {
+    retry_.expires_after(kRetryAfter);
+    retry_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) enforce_soon();
+    });
 }
 
 // The programs come last: from their first packet on they see all Services.
@@ -159,7 +183,7 @@ Result<> Services::write() {
         }
         unwritten_.pop_front();
     }
-    return is_attached_ ? ejector_.update() : attach();
+    return is_attached_ ? Result<>() : attach();
 }
 
 // The pods' hooks are the Dataplane's, and translate whatever the maps say.
@@ -168,7 +192,6 @@ Result<> Services::attach() {
     if (!done) return done;
     is_attached_ = true;
     if (uplinks_) uplinks_->start(compiler_.index().node_addresses());
-    if (auto updated = ejector_.update(); !updated) return updated;
     const ServiceUsage usage = compiler_.usage();
     spdlog::info("services: {} frontends and {} backends in force for {}", usage.services,
                  usage.backends,

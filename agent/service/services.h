@@ -72,8 +72,11 @@ private:
     Result<> adopt();
     void enforce_soon();
     void enforce();
+    bool enforce_revision();
     Result<> write();
     Result<> attach();
+    void watch_health();
+    void retry_later();
     bool has_cgroup() const { return cgroup_ != kNoCgroup; }
     void reclaim_after(std::uint64_t number);
     void close_sockets();
@@ -93,6 +96,7 @@ private:
     boost::asio::steady_timer release_;
     std::deque<ServiceTransaction> unwritten_; // in order
     ServiceRevision revision_;
+    std::string health_error_; // why failures are not counted that should be
     std::uint64_t changes_ = 0;
     bool is_enforcing_soon_ = false;
     bool is_attached_ = false;

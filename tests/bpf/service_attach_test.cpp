@@ -97,6 +97,7 @@ TEST_F(ServiceAttachTest, HealthIsWatchedOverARestartUntilItIsIgnored) {
         EXPECT_FALSE(std::filesystem::exists(pin));
         ASSERT_TRUE(dataplane.watch_health(cgroup()));
     }
+    EXPECT_TRUE(is_cgroup_hook_attached(cgroup(), pin).value()) << "without an agent";
     auto next = open();
     ASSERT_TRUE(next.attach(cgroup()));
     ASSERT_TRUE(next.watch_health(cgroup()));

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Services per packet at the pod: requests and answers, choice, policy, refusals.
 #include <arpa/inet.h>
-#include <bpf/bpf.h>
 
 #include <algorithm>
 #include <array>
 #include <set>
-#include <string_view>
 
-#include "loader/fd.h"
 #include "tests/bpf/service_pod_fixture.h"
 
 namespace weir::test {
@@ -41,50 +38,6 @@ TEST_F(ServicePodTest, RequestsGoToTheBackendAndAnswersComeFromTheService) {
     EXPECT_EQ(tracked->packets[1], 6);
     EXPECT_FALSE(flow(kPod4, kClient, "10.96.0.1", kServicePort));
     EXPECT_EQ(outcome(WEIR_SERVICE_NAT_LOST), 0);
-}
-
-// Takes the program out through which the hooks write, as long as it lives.
-class WithoutWriter {
-public:
-    WithoutWriter(const Dataplane& dataplane, std::string_view array) {
-        for (const MapInfo& map : dataplane.map_infos())
-            if (map.name == array) array_ = Fd(bpf_map_get_fd_by_id(map.id));
-        std::uint32_t id = 0;
-        EXPECT_EQ(bpf_map_lookup_elem(array_.value(), &kIndex, &id), 0) << array;
-        program_ = Fd(bpf_prog_get_fd_by_id(id));
-        EXPECT_EQ(bpf_map_delete_elem(array_.value(), &kIndex), 0);
-    }
-    WithoutWriter(const WithoutWriter&) = delete;
-    WithoutWriter& operator=(const WithoutWriter&) = delete;
-    ~WithoutWriter() {
-        const int fd = program_.value();
-        EXPECT_EQ(bpf_map_update_elem(array_.value(), &kIndex, &fd, BPF_ANY), 0);
-    }
-
-private:
-    static constexpr std::uint32_t kIndex = 0;
-    Fd array_, program_;
-};
-
-TEST_F(ServicePodTest, AHookWithoutItsWriterTranslatesAlike) {
-    add_services();
-    const WithoutWriter of_egress(dataplane(), "weir_egress_writer");
-    const WithoutWriter of_ingress(dataplane(), "weir_ingress_writer");
-    for (const auto& [name, pod, service, backend] : kEnds) {
-        SCOPED_TRACE(name);
-        for (int again = 0; again < 3; ++again) {
-            const std::uint8_t flags = again == 0 ? kSyn : kAck;
-            const std::uint8_t answer = again == 0 ? kSyn | kAck : kAck;
-            expect_egress(tcp_packet(pod, kClient, service, kServicePort, flags),
-                          tcp_packet(pod, kClient, backend, kBackendPort, flags));
-            expect_ingress(tcp_packet(backend, kBackendPort, pod, kClient, answer),
-                           tcp_packet(service, kServicePort, pod, kClient, answer));
-            expect_egress(udp_packet(pod, kClient, service, kServicePort),
-                          udp_packet(pod, kClient, backend, kBackendPort));
-            expect_ingress(udp_packet(backend, kBackendPort, pod, kClient),
-                           udp_packet(service, kServicePort, pod, kClient));
-        }
-    }
 }
 
 // A sum that comes to 0xffff is a checksum of 0: in TCP one as any, not "none".

@@ -40,8 +40,18 @@ TEST_P(ServiceRetryNetTest, AHandshakeWithoutAnAnswerGoesOnToAnotherBackend) {
     probes.resize(40, {client_.netns.get(), "fd00:96::1", 80, IPPROTO_TCP});
     EXPECT_EQ(probe_all(probes, kLate), std::vector<bool>(40, true));
     EXPECT_GT(retried(), 20) << "some of them twice";
-    EXPECT_GT(backend_of(dead_.v4)["failed"], "0");
+    EXPECT_GT(std::stoi(backend_of(dead_.v4)["failed"].get<std::string>()), 0);
     EXPECT_EQ(opened().at(one_.v4), 20) << "those that were moved are this one's";
+    for (const LabPod* pod : {&one_, &dead_, &dead_too_})
+        EXPECT_EQ(backend_of(pod->v4)["live"], 0) << pod->v4;
+}
+
+TEST_P(ServiceRetryNetTest, TheOnlyBackendIsTriedAgain) {
+    lab_.apply("slices.yaml", slices_yaml("web", {&dead_}));
+    const std::vector<Probe> probes(5, {client_.netns.get(), "10.96.0.1", 80, IPPROTO_TCP});
+    EXPECT_EQ(probe_all(probes, kLate), std::vector<bool>(5, false));
+    EXPECT_EQ(retried(), 0);
+    EXPECT_EQ(backend_of(dead_.v4)["failed"], "5") << "once for each handshake";
     EXPECT_EQ(backend_of(dead_.v4)["live"], 0);
 }
 

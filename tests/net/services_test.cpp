@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Services by the real program: clients connect to a cluster address and reach backends on both
 // nodes.
+#include <chrono>
+#include <thread>
+
 #include "tests/net/services_fixture.h"
 
 namespace weir {
@@ -35,6 +38,16 @@ TEST_P(ServicesNetTest, ClusterAddressesLeadToBackends) {
               8); // two ports, both families
     EXPECT_GT(near_.metric("weir_map_memory_bytes{map=\"weir_sockets\"}"), 0);
     EXPECT_GT(near_.metric("weir_map_memory_bytes{map=\"weir_uplink\"}"), 0);
+}
+
+TEST_P(ServicesNetTest, StreamsOfDatagramsArrive) {
+    for (const char* address : {"10.96.0.1", "fd00:96::1"}) {
+        UdpStream stream(*client_.netns, address, 53);
+        std::this_thread::sleep_for(std::chrono::milliseconds(500));
+        const auto count = stream.finish();
+        EXPECT_GT(count.answered, 100) << address;
+        EXPECT_EQ(count.answered, count.sent) << address;
+    }
 }
 
 TEST_P(ServicesNetTest, EndpointsComeAndGoLive) {
