@@ -209,7 +209,7 @@ static __noinline int service_retry(struct __sk_buff* skb) {
     if (!id || !backend) return !!moved;
     if (!retry_move(&retry, socket, before, backend, id)) {
         backend_release(backend);
-        return 0;
+        return !!bpf_map_lookup_elem(&weir_nat, &retry.key); /* from before, if at all */
     }
     __sync_fetch_and_add(&backend->opened, 1);
     retry_remember(skb, id);
