@@ -185,7 +185,8 @@ static __always_inline int retry_move(struct retry* retry, struct weir_socket* s
 }
 
 /* A SYN of the pod that may be sent again. Gives its connection another backend if there is one.
- * Returns whether the packet is one of those that are translated, now or from before. */
+ * Returns whether the packet is one of those that are translated, now or from before, or may be:
+ * its socket was given nothing. */
 static __noinline int service_retry(struct __sk_buff* skb) {
     __u64 now = bpf_ktime_get_coarse_ns(), cookie = bpf_get_socket_cookie(skb);
     struct weir_socket* socket = cookie ? socket_find_in_set(cookie) : 0;
@@ -197,7 +198,7 @@ static __noinline int service_retry(struct __sk_buff* skb) {
 
     if (!retry_key_of(skb, &retry.key)) return 0;
     moved = retry_moved(&retry.key, socket);
-    if (!socket) return 0;
+    if (!socket) return 1;
     before.word = *(volatile __u64*)&socket->use.word;
     if (!retry_is_due(&retry, socket, moved, now)) return !!moved;
     retry_note_failure(socket);

@@ -27,7 +27,8 @@ namespace fs = std::filesystem;
 constexpr const char* kLinks = "cgroup"; // folder of the links' pins
 
 // In the order of attaching: what a socket was given is shown and released by programs that are
-// there before the ones that give.
+// there before the ones that give. So many are the first.
+constexpr std::size_t kShowing = 5;
 std::array<const bpf_program*, 9> programs_of(const service_bpf& skeleton) {
     const auto& progs = skeleton.progs;
     return {progs.weir_sock_release, progs.weir_getpeername4, progs.weir_getpeername6,
@@ -152,8 +153,7 @@ Result<> ServiceDataplane::attach(const fs::path& cgroup) {
     std::map<std::string, Fd> attached;
     std::vector<fs::path> made;
     for (const bpf_program* program : programs_of(*state_->skeleton)) {
-        // Nobody counts before the second program; from the last ones on, connections do.
-        if (attached.size() == 1 && !is_any_replaced) forget_connections(state_->maps);
+        if (attached.size() == kShowing && !is_any_replaced) forget_connections(state_->maps);
         const fs::path pin = state_->pin_of(program);
         auto link = attach_cgroup_hook(cgroup, program, pin);
         if (!link) {

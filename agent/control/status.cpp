@@ -167,6 +167,11 @@ void add_services(v1::StatusResponse& status, const Services& services) {
             status, Severity::kError, "",
             "services cannot be written: " + revision.write_error + "; the agent tries again");
     }
+    if (!revision.ejection_error.empty()) {
+        add_sentence(
+            status, Severity::kWarning, "",
+            "no outlier is ejected: " + revision.ejection_error + "; the agent tries again");
+    }
     for (const auto& problem : service_problems(services.compiler())) {
         add_sentence(status, Severity::kWarning, "", problem.text);
     }

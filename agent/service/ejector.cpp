@@ -57,25 +57,23 @@ std::vector<WatchedPool> Ejector::wanted() const {
 }
 
 bool Ejector::is_current() const {
-    return is_known_ && pools_ == wanted();
+    return is_known_ && is_counted_ == is_watching_ && pools_ == wanted();
 }
 
 Result<> Ejector::update() {
     const auto before = std::exchange(pools_, wanted());
     const bool was_watching = std::exchange(is_watching_, !pools_.empty());
-    const bool is_first = !std::exchange(is_known_, true);
-    return_unwatched(is_first ? all_backends() : backends_of(before));
-    if (was_watching == is_watching_ && !is_first) return {};
-    auto done = is_watching_ ? dataplane_.watch_health(cgroup_) : dataplane_.ignore_health();
-    if (!done) {
-        is_known_ = false; // asked for again
-        return done;
-    }
-    if (is_watching_)
-        look_soon();
-    else
+    if (!is_watching_)
         timer_.cancel();
-    return {};
+    else if (!was_watching)
+        look_soon(); // counted or not: those that are ejected come back
+    auto returned = return_unwatched(is_known_ ? backends_of(before) : all_backends());
+    is_known_ = returned.has_value();
+    if (!returned) return returned;
+    if (is_counted_ == is_watching_) return {};
+    auto done = is_watching_ ? dataplane_.watch_health(cgroup_) : dataplane_.ignore_health();
+    if (done) is_counted_ = is_watching_;
+    return done;
 }
 
 void Ejector::look_soon() {
@@ -127,10 +125,10 @@ std::vector<std::uint32_t> Ejector::all_backends() const {
 }
 
 // Nobody asks for the ejection of these any more, unless a pool has them.
-void Ejector::return_unwatched(const std::vector<std::uint32_t>& candidates) const {
+Result<> Ejector::return_unwatched(const std::vector<std::uint32_t>& candidates) const {
     const auto& backends = dataplane_.maps().backends;
-    if (candidates.empty()) return;
-    if (auto acquired = backends.acquire(); !acquired) return;
+    if (candidates.empty()) return {};
+    if (auto acquired = backends.acquire(); !acquired) return acquired;
     const auto watched = backends_of(pools_);
     for (const auto id : candidates) {
         if (!std::ranges::binary_search(watched, id)) {
@@ -138,6 +136,7 @@ void Ejector::return_unwatched(const std::vector<std::uint32_t>& candidates) con
         }
     }
     backends.release();
+    return {};
 }
 
 } // namespace weir

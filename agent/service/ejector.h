@@ -6,6 +6,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,7 @@ private:
     void look();
     void look_at(const WatchedPool& pool, OutlierDetector::Clock::time_point now);
     std::vector<std::uint32_t> all_backends() const;
-    void return_unwatched(const std::vector<std::uint32_t>& candidates) const;
+    Result<> return_unwatched(const std::vector<std::uint32_t>& candidates) const;
 
     boost::asio::steady_timer timer_;
     const ServiceCompiler& compiler_;
@@ -55,7 +56,8 @@ private:
     std::vector<WatchedPool> pools_;
     std::uint64_t ejections_ = 0;
     bool is_watching_ = false;
-    bool is_known_ = false; // what an earlier agent watched
+    bool is_known_ = false;          // what an earlier agent ejected
+    std::optional<bool> is_counted_; // by the kernel; nothing: an earlier agent may have begun
 };
 
 } // namespace weir

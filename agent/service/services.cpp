@@ -156,12 +156,12 @@ bool Services::enforce_revision() {
 void Services::watch_health() {
     if (ejector_.is_current()) return;
     if (auto updated = ejector_.update(); updated) {
-        health_error_.clear();
+        revision_.ejection_error.clear();
     } else {
-        if (health_error_ != updated.error().what)
+        if (revision_.ejection_error != updated.error().what)
             spdlog::error("services: no outlier is ejected: {}; tried again every {} s",
                           updated.error().what, kRetryAfter.count());
-        health_error_ = updated.error().what;
+        revision_.ejection_error = updated.error().what;
         retry_later();
     }
 }

@@ -35,6 +35,7 @@ struct ServiceRevision {
     std::chrono::system_clock::time_point since;
     double compile_seconds = 0; // of the last one, compile and writes
     std::string write_error;    // empty unless the last write failed
+    std::string ejection_error; // why no outlier can be ejected, though a rule asks for it
 };
 
 inline constexpr const char* kNoCgroup = "none";
@@ -96,7 +97,6 @@ private:
     boost::asio::steady_timer release_;
     std::deque<ServiceTransaction> unwritten_; // in order
     ServiceRevision revision_;
-    std::string health_error_; // why failures are not counted that should be
     std::uint64_t changes_ = 0;
     bool is_enforcing_soon_ = false;
     bool is_attached_ = false;
