@@ -37,6 +37,14 @@ std::string slices_yaml(const std::string& service, const std::vector<const LabP
     return text;
 }
 
+std::string split_yaml(int old_weight, int new_weight) {
+    return "apiVersion: gateway.networking.k8s.io/v1\nkind: TCPRoute\nmetadata: {namespace: shop, "
+           "name: split}\nspec:\n  parentRefs: [{group: '', kind: Service, name: web}]\n  rules:\n"
+           "  - backendRefs: [{name: old, port: 80, weight: " +
+           std::to_string(old_weight) +
+           "}, {name: new, port: 80, weight: " + std::to_string(new_weight) + "}]\n";
+}
+
 ServicesNetTest::ServicesNetTest()
     : far_(lab_.add_node("n1", Wiring::kBridged)),
       near_(lab_.add_node("n2", Wiring::kRouted)),

@@ -20,6 +20,8 @@ std::string service_yaml(const std::string& name, const std::string& v4, const s
                          const std::string& spec = {});
 // Both families of the pods, as endpoints of the Service.
 std::string slices_yaml(const std::string& service, const std::vector<const LabPod*>& pods);
+// A route that splits web's TCP traffic between the Services old and new.
+std::string split_yaml(int old_weight, int new_weight);
 
 // Where the client's node balances, "Connections": where a process connects; "Packets": packet by
 // packet at its pod alone.

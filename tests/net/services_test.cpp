@@ -9,14 +9,6 @@
 namespace weir {
 namespace {
 
-std::string split_yaml(int old_weight, int new_weight) {
-    return "apiVersion: gateway.networking.k8s.io/v1\nkind: TCPRoute\nmetadata: {namespace: shop, "
-           "name: split}\nspec:\n  parentRefs: [{group: '', kind: Service, name: web}]\n  rules:\n"
-           "  - backendRefs: [{name: old, port: 80, weight: " +
-           std::to_string(old_weight) +
-           "}, {name: new, port: 80, weight: " + std::to_string(new_weight) + "}]\n";
-}
-
 // What only a process that connects has.
 class ServiceConnectionsNetTest : public ServicesNetTest {};
 
