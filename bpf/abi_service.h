@@ -223,9 +223,9 @@ struct weir_nat {
 };
 WEIR_ASSERT_SIZE(struct weir_nat, 56);
 
-/* weir_rewrites: PERCPU_ARRAY of one element: what a pod's hook tells the program that writes (see
- * bpf/rewrite.h), which it ends in by weir_egress_writer or weir_ingress_writer: PROG_ARRAY of one
- * element, filled by the loader. */
+/* weir_rewrites: PERCPU_ARRAY of one element: what a pod's hook tells the program in which it ends,
+ * which writes (bpf/rewrite.h). weir_egress_writer, weir_ingress_writer: PROG_ARRAY of one element,
+ * that program; filled by the loader. */
 struct weir_rewrite {
     struct weir_nat to;
     __u32 is_partial; /* a device completes the transport's checksum */

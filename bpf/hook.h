@@ -14,7 +14,7 @@
 #define VERDICT_ANSWER 16   /* passes; a service's address has yet to be put in */
 #define VERDICT_ASK 17      /* the flow is unknown: it may be for a service */
 #define VERDICT_ASK_PORT 18 /* a flow to a service has these addresses and ports already */
-#define VERDICT_RETRY 19    /* no answer came to an earlier SYN of it: see service_retry.h */
+#define VERDICT_RETRY 19    /* no answer came to a SYN that it follows: see service_retry.h */
 
 /* Where this packet passes: everything the decision needs but the packet itself. */
 struct hook {

@@ -8,6 +8,7 @@
 
 #include <bpf/bpf_core_read.h>
 
+#include "hook.h"
 #include "nat_write.h"
 
 /* How far a packet's transport checksum is computed, as the kernel has it in struct sk_buff. */

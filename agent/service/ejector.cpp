@@ -56,30 +56,33 @@ std::vector<WatchedPool> Ejector::wanted() const {
     return cgroup_.empty() ? std::vector<WatchedPool>() : compiler_.watched_pools();
 }
 
+bool Ejector::is_watching() const {
+    return !pools_.empty();
+}
+
 bool Ejector::is_current() const {
-    return is_known_ && is_counted_ == is_watching_ && pools_ == wanted();
+    return is_known_ && is_counted_ == is_watching() && pools_ == wanted();
 }
 
 Result<> Ejector::update() {
     const auto before = std::exchange(pools_, wanted());
-    const bool was_watching = std::exchange(is_watching_, !pools_.empty());
-    if (!is_watching_)
+    if (!is_watching())
         timer_.cancel();
-    else if (!was_watching)
+    else if (before.empty())
         look_soon(); // counted or not: those that are ejected come back
     auto returned = return_unwatched(is_known_ ? backends_of(before) : all_backends());
     is_known_ = returned.has_value();
     if (!returned) return returned;
-    if (is_counted_ == is_watching_) return {};
-    auto done = is_watching_ ? dataplane_.watch_health(cgroup_) : dataplane_.ignore_health();
-    if (done) is_counted_ = is_watching_;
+    if (is_counted_ == is_watching()) return {};
+    auto done = is_watching() ? dataplane_.watch_health(cgroup_) : dataplane_.ignore_health();
+    if (done) is_counted_ = is_watching();
     return done;
 }
 
 void Ejector::look_soon() {
     timer_.expires_after(kLookEvery);
     timer_.async_wait([this](const boost::system::error_code& error) {
-        if (error || !is_watching_) return;
+        if (error || !is_watching()) return;
         look();
         look_soon();
     });

@@ -42,6 +42,7 @@ public:
 
 private:
     std::vector<WatchedPool> wanted() const;
+    bool is_watching() const;
     void look_soon();
     void look();
     void look_at(const WatchedPool& pool, OutlierDetector::Clock::time_point now);
@@ -55,7 +56,6 @@ private:
     OutlierDetector detector_;
     std::vector<WatchedPool> pools_;
     std::uint64_t ejections_ = 0;
-    bool is_watching_ = false;
     bool is_known_ = false;          // what an earlier agent ejected
     std::optional<bool> is_counted_; // by the kernel; nothing: an earlier agent may have begun
 };
